@@ -1,0 +1,16 @@
+create table {{ staging | identifier }} (
+    source_id varchar,
+    record_position bigint,
+    source varchar,
+    reason varchar,
+    column_name varchar,
+    detail varchar,
+    line bigint,
+    record varbinary,
+    record_bytes bigint,
+    record_sha256 varchar
+)
+with (
+    format = 'PARQUET',
+    external_location = {{ location | literal }}
+)

@@ -1,0 +1,51 @@
+merge into {{ target | identifier }} as bronze
+using (
+    select
+        {%- for column in columns %}
+        {{ column | identifier }},
+        {%- endfor %}
+        _source_id,
+        _position,
+        element_at(cast(json_parse({{ bind(load_ids) }}) as map(varchar, varchar)), _source_id) as _load_id
+    from {{ staging | identifier }}
+    where
+        _source_id between {{ bind(source_from) }} and {{ bind(source_to) }}
+        and _position >= {{ bind(first) }}
+        and _position < {{ bind(next) }}
+        and _statement = {{ bind(statement) }}
+        and if(
+            (
+                select count(*) = count(distinct row(_source_id, _position))
+                from {{ staging | identifier }}
+                where
+                    _source_id between {{ bind(source_from) }} and {{ bind(source_to) }}
+                    and _position >= {{ bind(first) }}
+                    and _position < {{ bind(next) }}
+            ),
+            true,
+            cast(fail('staged positions are not distinct') as boolean)
+        )
+) as staged
+on
+    bronze._source_id between {{ bind(source_from) }} and {{ bind(source_to) }}
+    and bronze._position >= {{ bind(first) }}
+    and bronze._position < {{ bind(next) }}
+    and bronze._source_id = staged._source_id
+    and bronze._position = staged._position
+when not matched then insert (
+    {%- for column in columns %}
+    {{ column | identifier }},
+    {%- endfor %}
+    _source_id,
+    _position,
+    _load_id,
+    _ingested_at
+) values (
+    {%- for column in columns %}
+    staged.{{ column | identifier }},
+    {%- endfor %}
+    staged._source_id,
+    staged._position,
+    staged._load_id,
+    {{ bind(ingested_at) }}
+)

@@ -1,0 +1,1 @@
+show session like {{ name | literal }}

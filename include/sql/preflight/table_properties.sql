@@ -1,0 +1,4 @@
+select
+    key,
+    value
+from {{ properties_table | identifier }}

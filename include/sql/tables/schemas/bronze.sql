@@ -1,0 +1,4 @@
+create schema if not exists {{ catalog | identifier }}.bronze
+{%- if location %}
+with (location = {{ location | literal }})
+{%- endif %}

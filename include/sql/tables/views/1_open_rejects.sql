@@ -1,0 +1,52 @@
+create or replace view iceberg.bronze.open_rejects
+comment 'The newest judgement of every bad record that bronze has no row for' as
+with keyed as (
+    {%- for target in targets %}
+    select
+        {{ target | literal }} as target,
+        _source_id as source_id,
+        _position as record_position
+    from {{ target | identifier }}
+    where _source_id is not null
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+),
+
+newest as (
+    select
+        *,
+        row_number() over (
+            partition by source_id, record_position
+            order by rejected_at desc, contract_fingerprint asc
+        ) as age
+    from iceberg.bronze.rejects
+)
+
+select
+    newest.source_id,
+    newest.record_position,
+    newest.contract_fingerprint,
+    newest.contract,
+    newest.target,
+    newest.load_id,
+    newest.source,
+    newest.reason,
+    newest.column_name,
+    newest.detail,
+    newest.line,
+    from_utf8(newest.record) as record_text,
+    newest.record,
+    newest.record_bytes,
+    newest.record_sha256,
+    newest.rejected_at
+from newest
+left join keyed
+    on
+        newest.target = keyed.target
+        and newest.source_id = keyed.source_id
+        and newest.record_position = keyed.record_position
+where
+    newest.age = 1
+    and keyed.source_id is null

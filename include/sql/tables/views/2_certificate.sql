@@ -1,0 +1,150 @@
+create or replace view iceberg.bronze.certificate
+comment 'Per source and target: ranges, gaps, overlaps, and records read against rows in bronze and open rejects' as
+with ranges as (
+    select
+        source_id,
+        target,
+        source,
+        source_kind,
+        contract,
+        first_position,
+        next_position,
+        end_position,
+        records_read,
+        finished_at,
+        -- the positions before a file's first range are missing too; a partition may start anywhere
+        coalesce(
+            max(next_position) over (
+                partition by source_id, target
+                order by first_position, next_position
+                rows between unbounded preceding and 1 preceding
+            ),
+            if(source_kind = 'partition', first_position, 0)
+        ) as covered_until
+    from iceberg.bronze.ledger
+    where kind in ('load', 'gap')
+),
+
+ledgered as (
+    select
+        source_id,
+        target,
+        max_by(source, finished_at) as source,
+        max_by(contract, finished_at) as contract,
+        count(*) as ranges,
+        min(first_position) as first_position,
+        max(next_position) as next_position,
+        max(end_position) as end_position,
+        sum(greatest(first_position - covered_until, 0)) as gap_positions,
+        sum(greatest(least(covered_until, next_position) - first_position, 0)) as overlap_positions,
+        sum(records_read) as records_read,
+        max(finished_at) as finished_at
+    from ranges
+    group by source_id, target
+),
+
+keyed as (
+    {%- for target in targets %}
+    select
+        {{ target | literal }} as target,
+        _source_id as source_id,
+        count(*) as bronze_rows,
+        count(*) - count(distinct _position) as doubled_rows
+    from {{ target | identifier }}
+    group by _source_id
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+),
+
+rejected as (
+    select
+        source_id,
+        target,
+        count(*) as open_rejects
+    from iceberg.bronze.open_rejects
+    group by source_id, target
+),
+
+keys as (
+    select
+        source_id,
+        target
+    from ledgered
+    union
+    select
+        source_id,
+        target
+    from keyed
+    where source_id is not null
+    union
+    select
+        source_id,
+        target
+    from rejected
+),
+
+accounts as (
+    select
+        keys.source_id,
+        keys.target,
+        coalesce(ledgered.source, registered.source) as source,
+        coalesce(ledgered.contract, registered.contract) as contract,
+        coalesce(ledgered.ranges, 0) as ranges,
+        ledgered.first_position,
+        ledgered.next_position,
+        ledgered.end_position,
+        coalesce(ledgered.gap_positions, 0) as gap_positions,
+        coalesce(ledgered.overlap_positions, 0) as overlap_positions,
+        coalesce(ledgered.records_read, 0) as records_read,
+        coalesce(keyed.bronze_rows, 0) as bronze_rows,
+        coalesce(keyed.doubled_rows, 0) as doubled_rows,
+        coalesce(rejected.open_rejects, 0) as open_rejects,
+        ledgered.finished_at
+    from keys
+    left join ledgered
+        on keys.source_id = ledgered.source_id and keys.target = ledgered.target
+    left join keyed
+        on keys.source_id = keyed.source_id and keys.target = keyed.target
+    left join rejected
+        on keys.source_id = rejected.source_id and keys.target = rejected.target
+    left join iceberg.bronze.sources as registered
+        on keys.source_id = registered.source_id
+)
+
+select
+    *,
+    array_join(filter(
+        array[
+            if(ranges = 0, 'rows or rejects without a ledger row'),
+            if(gap_positions > 0, 'gap'),
+            if(overlap_positions > 0, 'overlap'),
+            if(end_position > next_position, 'not read to its end'),
+            if(doubled_rows > 0, 'doubled rows'),
+            if(records_read > bronze_rows + open_rejects, 'rows missing'),
+            if(records_read < bronze_rows + open_rejects, 'more rows than records')
+        ],
+        problem -> problem is not null
+    ), ', ') as problems
+from accounts
+union all
+select
+    cast(null as varchar),
+    target,
+    'rows written by hand',
+    cast(null as varchar),
+    0,
+    null,
+    null,
+    null,
+    0,
+    0,
+    0,
+    bronze_rows,
+    0,
+    0,
+    cast(null as timestamp(6)),
+    ''
+from keyed
+where source_id is null

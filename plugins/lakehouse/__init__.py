@@ -1,0 +1,1 @@
+"""Exactly-once ingestion of civic events into Iceberg, through Trino."""

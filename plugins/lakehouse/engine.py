@@ -1,0 +1,225 @@
+"""Trino as the protocol sees it: execute a statement, get rows and a count, or a typed error.
+
+Driver errors are translated here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import requests
+import trino
+from trino import exceptions as trino_exceptions
+
+from lakehouse.errors import (
+    CommitConflictError,
+    EngineUnavailableError,
+    LakehouseError,
+    PositionsNotDistinctError,
+    StatementCancelledError,
+    StatementError,
+)
+from lakehouse.settings import Settings
+from lakehouse.statements import Parameter, Statement
+
+#: The guard of ``load/merge_rows.sql`` fails with this text.
+GUARD_TEXT = "staged positions are not distinct"
+
+_CANCELLED = frozenset(
+    {
+        "USER_CANCELED",
+        "ADMINISTRATIVELY_KILLED",
+        "ADMINISTRATIVELY_PREEMPTED",
+        "ABANDONED_QUERY",
+        "ABANDONED_TASK",
+        "EXCEEDED_TIME_LIMIT",
+        "EXCEEDED_CPU_LIMIT",
+        "QUERY_QUEUE_FULL",
+    }
+)
+#: Engine failures that another try may not meet. User errors are terminal whatever their name.
+_TRANSIENT_TYPES = frozenset({"INTERNAL_ERROR", "INSUFFICIENT_RESOURCES", "EXTERNAL"})
+#: Of these types, yet the same on every try.
+_TERMINAL_NAMES = frozenset({"QUERY_EXCEEDED_COMPILER_LIMIT", "COMPILER_ERROR", "CONSTRAINT_VIOLATION"})
+#: Of the user-error type, yet another try may not meet them.
+_TRANSIENT_USER_ERRORS = frozenset({"ICEBERG_COMMIT_ERROR", "TRANSACTION_CONFLICT"})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a statement gave.
+
+    :param rows: of a query; empty for a statement that writes.
+    :param updated: rows written, as Trino counts them; None for a query or DDL.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    query_id: str | None
+    updated: int | None
+
+    @property
+    def scalar(self) -> Any:
+        """The first value of the first row."""
+        return self.rows[0][0]
+
+    def records(self) -> list[dict[str, Any]]:
+        """The rows as dictionaries by column name."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A running statement, as Trino reports it."""
+
+    statement: str
+    query_id: str
+    state: str
+    percentage: float | None
+    info_uri: str | None
+
+
+class Engine(Protocol):
+    """What the load room asks of an engine."""
+
+    def execute(self, statement: Statement) -> Outcome:
+        """Run a statement to its end.
+
+        :raises LakehouseError: terminal or transient, never a driver's error.
+        """
+        ...
+
+
+class TrinoEngine:
+    """Runs statements over one Trino connection at a time; safe to cancel from another thread.
+
+    :param connect: makes a ``trino.dbapi`` connection; called once for each statement, so a broken connection
+        never outlives its statement.
+    :param on_progress: is told of each change while a statement runs.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], trino.dbapi.Connection],
+        *,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self._connect = connect
+        self._on_progress = on_progress
+        self._running: trino.dbapi.Cursor | None = None
+        self._lock = threading.Lock()
+        self._cancelled = False
+
+    def execute(self, statement: Statement) -> Outcome:
+        if self._cancelled:
+            raise StatementCancelledError(
+                error_name="USER_CANCELED", message="the engine was cancelled before the statement", query_id=None
+            )
+        try:
+            connection = self._connect()
+        except (trino_exceptions.Error, requests.RequestException, OSError) as error:
+            raise EngineUnavailableError(message=str(error)) from error
+        cursor = connection.cursor(stats_callback=self._callback(statement))
+        with self._lock:
+            self._running = cursor
+        try:
+            cursor.execute(statement.text, list(statement.parameters) or None)
+            rows = tuple(tuple(row) for row in cursor.fetchall())
+            description = cursor.description or ()
+            return Outcome(
+                columns=tuple(column[0] for column in description),
+                rows=rows if cursor.update_type is None else (),
+                query_id=cursor.query_id,
+                updated=cursor.rowcount if cursor.update_type is not None and cursor.rowcount >= 0 else None,
+            )
+        except (trino_exceptions.Error, requests.RequestException, OSError) as error:
+            raise translate(error, query_id=cursor.query_id, statement=statement) from error
+        finally:
+            with self._lock:
+                self._running = None
+            connection.close()
+
+    def cancel(self) -> None:
+        """Cancel the running statement, if any, and refuse every later one."""
+        with self._lock:
+            self._cancelled = True
+            if self._running is not None:
+                self._running.cancel()
+
+    def _callback(self, statement: Statement) -> Callable[[Mapping[str, Any]], None] | None:
+        if self._on_progress is None:
+            return None
+        report = self._on_progress
+        seen: list[tuple[str, int]] = []
+
+        def on_stats(stats: Mapping[str, Any]) -> None:
+            percentage = stats.get("progressPercentage")
+            state = str(stats.get("state", ""))
+            step = (state, int((percentage or 0) // 10))
+            if seen and seen[-1] == step:
+                return
+            seen.append(step)
+            report(
+                Progress(
+                    statement=statement.name,
+                    query_id=str(stats.get("queryId", "")),
+                    state=state,
+                    percentage=percentage,
+                    info_uri=stats.get("infoUri"),
+                )
+            )
+
+        return on_stats
+
+
+def translate(error: Exception, *, query_id: str | None, statement: Statement) -> LakehouseError:
+    """A driver's error as one of ours."""
+    if not isinstance(error, trino_exceptions.TrinoQueryError):
+        return EngineUnavailableError(message=str(error) or type(error).__name__, query_id=query_id)
+    name = error.error_name or "UNKNOWN"
+    message = " ".join(error.message.split())
+    query_id = error.query_id or query_id
+    if GUARD_TEXT in message or name == "MERGE_TARGET_ROW_MULTIPLE_MATCHES":
+        return PositionsNotDistinctError(staging_table=f"of query {query_id}", detail=message)
+    if name in _TRANSIENT_USER_ERRORS or "is not an ancestor of" in message:
+        return CommitConflictError(message=message, query_id=query_id)
+    if name in _CANCELLED:
+        return StatementCancelledError(error_name=name, message=message, query_id=query_id)
+    if name not in _TERMINAL_NAMES and error.error_type in _TRANSIENT_TYPES:
+        return EngineUnavailableError(message=f"{name}: {message}", query_id=query_id)
+    return StatementError(error_name=name, message=f"{message} (in {statement.name})", query_id=query_id)
+
+
+def session_properties(catalog: str) -> dict[str, str]:
+    """Session properties of every connection that loads: the first one carries the guarantee, again."""
+    return {
+        f"{catalog}.file_based_conflict_detection_enabled": "false",
+        f"{catalog}.collect_extended_statistics_on_write": "false",
+    }
+
+
+def connect_with(settings: Settings, *, source: str = "lakehouse") -> Callable[[], trino.dbapi.Connection]:
+    """A factory of connections from settings, for programs outside Airflow."""
+
+    def connect() -> trino.dbapi.Connection:
+        return trino.dbapi.connect(
+            host=settings.trino_host,
+            port=settings.trino_port,
+            user=settings.trino_user,
+            http_scheme=settings.trino_scheme,
+            source=source,
+            session_properties=session_properties(settings.names.catalog),
+            request_timeout=60,
+        )
+
+    return connect
+
+
+def statement_of(text: str, *parameters: Parameter) -> Statement:
+    """A statement that somebody typed."""
+    return Statement(name="typed", text=text.strip().rstrip(";").rstrip(), parameters=tuple(parameters))
+
+

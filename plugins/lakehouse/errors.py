@@ -1,0 +1,257 @@
+"""The errors of the lakehouse, as one tree.
+
+    LakehouseError
+    ├── TerminalError                 trying again cannot help; something must be changed first
+    │   ├── ContractError             (contracts) a contract file is wrong
+    │   ├── UnknownSourceError        no contract has this name
+    │   ├── ObjectNotFoundError       a named object is not in the store
+    │   ├── SchemaMismatchError       (readers) a file's columns are not the contract's
+    │   ├── DamagedFileError          (readers) a file cannot be read to its end
+    │   ├── RejectBudgetError         more rejects than the contract allows
+    │   ├── SourceIdentityError       one source id, two identities
+    │   ├── PositionsNotDistinctError the staged keys would double rows
+    │   ├── VerificationError         what is in the tables is not what was read
+    │   ├── UnsafeEngineError         the engine or a table breaks the load's guarantee
+    │   └── StatementError            the engine refuses a statement for good
+    └── TransientError                the same call may succeed when it is made again
+        ├── CommitConflictError       another writer committed first
+        ├── RangeTakenError           another load recorded this range: plan again
+        ├── SourceChangedError        the object was overwritten since it was planned: plan again
+        ├── StagingGoneError          an attempt's spool was swept: stage again
+        ├── EngineUnavailableError    Trino does not answer, or its answer is lost
+        ├── StoreUnavailableError     the object store does not answer
+        └── StatementCancelledError   the statement was cancelled or ran out of time
+
+A load that failed with a :class:`TransientError` is simply run again: an unknown outcome is transient
+because running again is harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class LakehouseError(Exception):
+    """What went wrong, and what to do next.
+
+    :param problem: one sentence with the data of the case in it.
+    :param remedy: what the reader of the message should do.
+    """
+
+    def __init__(self, problem: str, *, remedy: str) -> None:
+        super().__init__(problem, remedy)
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.problem} {self.remedy}".strip()
+
+
+class TerminalError(LakehouseError):
+    """Trying again cannot succeed."""
+
+
+class TransientError(LakehouseError):
+    """Trying again may succeed, and cannot do harm."""
+
+
+class UnknownSourceError(TerminalError):
+    """No contract has this name."""
+
+    def __init__(self, name: str, *, known: Sequence[str]) -> None:
+        super().__init__(
+            f"There is no source named {name!r}.",
+            remedy=f"Known sources: {', '.join(known) or 'none'}. Add include/contracts/{name}.yaml to make one.",
+        )
+        self.name = name
+        self.known = tuple(known)
+
+
+class ObjectNotFoundError(TerminalError):
+    """A named object is not in the store."""
+
+    def __init__(self, *, bucket: str, key: str) -> None:
+        super().__init__(
+            f"There is no object s3://{bucket}/{key}.",
+            remedy="Check bucket and key (paths are s3://bucket/key), or put the file with `lakehouse put`.",
+        )
+        self.bucket = bucket
+        self.key = key
+
+
+class RejectBudgetError(TerminalError):
+    """More records of a source are bad than its contract allows; nothing of it was loaded."""
+
+    def __init__(
+        self,
+        *,
+        source: str,
+        rejects: int,
+        records: int,
+        share: float,
+        by_reason: dict[str, int],
+        remedy: str | None = None,
+    ) -> None:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(by_reason.items()))
+        super().__init__(
+            f"{rejects} of {records} records of {source} are bad ({reasons}), "
+            f"over the budget of {share:.2%}; nothing of it was loaded.",
+            remedy=remedy
+            or "Correct the file and put it again, or raise reject_budget.share in the source's contract.",
+        )
+        self.source = source
+        self.rejects = rejects
+        self.records = records
+        self.share = share
+        self.by_reason = dict(by_reason)
+
+
+class SourceIdentityError(TerminalError):
+    """Two sources claim one source id: a collision of digests, or a damaged registry."""
+
+    def __init__(self, *, source_id: str, registered: str, planned: str) -> None:
+        super().__init__(
+            f"Source id {source_id} is registered for {registered}, but was computed for {planned}.",
+            remedy="Nothing was loaded. Put the object again under another key, and report the collision.",
+        )
+        self.source_id = source_id
+        self.registered = registered
+        self.planned = planned
+
+
+class PositionsNotDistinctError(TerminalError):
+    """A staging table shows one position twice, or a key outside its load's range."""
+
+    def __init__(self, *, staging_table: str, detail: str) -> None:
+        super().__init__(
+            f"Staging table {staging_table} is not what its attempt wrote: {detail}.",
+            remedy="Nothing was merged. Run the load again (it stages anew); if this returns, report it.",
+        )
+        self.staging_table = staging_table
+        self.detail = detail
+
+
+class VerificationError(TerminalError):
+    """The tables do not hold what was read; the range is not recorded as loaded."""
+
+    def __init__(self, *, source_id: str, first: int, next_position: int, detail: str) -> None:
+        super().__init__(
+            f"Source {source_id}, positions [{first}, {next_position}): {detail}.",
+            remedy="The range is not in the ledger. Run `lakehouse certificate`, and `lakehouse verify-engine` "
+            "if the engine or the catalog changed.",
+        )
+        self.source_id = source_id
+        self.first = first
+        self.next_position = next_position
+        self.detail = detail
+
+
+class UnsafeEngineError(TerminalError):
+    """The engine, the catalog or a table has a setting that breaks the exactly-once guarantee."""
+
+    def __init__(self, *, finding: str, remedy: str) -> None:
+        super().__init__(finding, remedy=remedy)
+        self.finding = finding
+
+
+class StatementError(TerminalError):
+    """The engine refuses a statement, and would refuse it again."""
+
+    def __init__(
+        self,
+        *,
+        error_name: str,
+        message: str,
+        query_id: str | None,
+        remedy: str = "Read the message and the query's page in Trino; correct the cause before running again.",
+    ) -> None:
+        super().__init__(f"Trino refused query {query_id or '(no id)'}: {error_name}: {message}.", remedy=remedy)
+        self.error_name = error_name
+        self.message = message
+        self.query_id = query_id
+
+
+class CommitConflictError(TransientError):
+    """Another writer committed to the table first; nothing of this statement was written."""
+
+    def __init__(self, *, message: str, query_id: str | None) -> None:
+        super().__init__(
+            f"Query {query_id or '(no id)'} lost a commit to another writer: {message}.",
+            remedy="Plan again from the ledger; what is left is a smaller load, or none.",
+        )
+        self.message = message
+        self.query_id = query_id
+
+
+class RangeTakenError(TransientError):
+    """Another load recorded some of this range first."""
+
+    def __init__(self, *, source_id: str, first: int, next_position: int) -> None:
+        super().__init__(
+            f"Another load has recorded a part of positions [{first}, {next_position}) of source {source_id}.",
+            remedy="Plan again from the ledger; what is left is a smaller load, or none.",
+        )
+        self.source_id = source_id
+        self.first = first
+        self.next_position = next_position
+
+
+class SourceChangedError(TransientError):
+    """An object is no longer the version that was planned; nothing of it was loaded."""
+
+    def __init__(self, *, bucket: str, key: str, etag: str) -> None:
+        super().__init__(
+            f"s3://{bucket}/{key} is no longer the version with etag {etag} that was planned.",
+            remedy="The next plan takes the version that is there now.",
+        )
+        self.bucket = bucket
+        self.key = key
+        self.etag = etag
+
+
+class StagingGoneError(TransientError):
+    """An attempt's spool or staging table is gone, and its range is not in the ledger."""
+
+    def __init__(self, *, attempt: str) -> None:
+        super().__init__(
+            f"The spool of attempt {attempt} is gone.",
+            remedy="Stage again (clear the stage task), or let the next run of the DAG do it.",
+        )
+        self.attempt = attempt
+
+
+class EngineUnavailableError(TransientError):
+    """Trino does not answer, or the answer to a statement is lost."""
+
+    def __init__(self, *, message: str, query_id: str | None = None) -> None:
+        super().__init__(
+            f"Trino does not answer{f' for query {query_id}' if query_id else ''}: {message}.",
+            remedy="Running again is harmless: what the lost statement did is found in the tables.",
+        )
+        self.message = message
+        self.query_id = query_id
+
+
+class StoreUnavailableError(TransientError):
+    """The object store does not answer, or answers with a passing error."""
+
+    def __init__(self, *, operation: str, message: str) -> None:
+        super().__init__(
+            f"The object store failed in {operation}: {message}.",
+            remedy="Run again when the store answers; `make status` shows it on a local stack.",
+        )
+        self.operation = operation
+        self.message = message
+
+
+class StatementCancelledError(TransientError):
+    """A statement was cancelled, or ran out of time or memory."""
+
+    def __init__(self, *, error_name: str, message: str, query_id: str | None) -> None:
+        super().__init__(
+            f"Query {query_id or '(no id)'} was ended: {error_name}: {message}.",
+            remedy="Run again; if it is ended each time, raise the limit the message names.",
+        )
+        self.error_name = error_name
+        self.message = message
+        self.query_id = query_id

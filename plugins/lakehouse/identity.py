@@ -1,0 +1,86 @@
+"""Names for sources, loads and attempts: pure functions.
+
+Iceberg keeps the first 16 characters of a string's bounds (metrics mode ``truncate(16)``), and pruning and
+conflict detection work on those bounds. So every key that a statement pins is exactly 16 characters: four that
+grow with time (compacted files keep narrow bounds) and twelve that carry 60 bits of SHA-256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+#: Base 32 in an alphabet whose order is the order of its digits, and that a Hive table name may hold.
+_ALPHABET = "0123456789abcdefghijklmnopqrstuv"
+_DIGEST_CHARACTERS = 12
+_DAY_CHARACTERS = 4
+_EPOCH = date(1970, 1, 1)
+
+
+def _base32(value: int, *, characters: int) -> str:
+    digits = []
+    for _ in range(characters):
+        value, digit = divmod(value, 32)
+        digits.append(_ALPHABET[digit])
+    return "".join(reversed(digits))
+
+
+def digest(*parts: str | int) -> str:
+    """Twelve characters (60 bits) of SHA-256 over the parts, in an unambiguous encoding."""
+    canonical = json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    head = int.from_bytes(hashlib.sha256(canonical).digest()[:8])
+    return _base32(head >> 4, characters=_DIGEST_CHARACTERS)
+
+
+def day_prefix(day: date) -> str:
+    """Four characters that sort like the day (from 1970-01-01 on)."""
+    return _base32((day - _EPOCH).days, characters=_DAY_CHARACTERS)
+
+
+@dataclass(frozen=True, order=True)
+class ObjectVersion:
+    """One version of one object: the identity of a file source.
+
+    :param etag: the store's entity tag, without quotes.
+    :param size: in bytes.
+    :param last_modified: UTC; not a part of the identity (the same bytes put again are the same source).
+    """
+
+    bucket: str
+    key: str
+    etag: str
+    size: int
+    last_modified: datetime
+
+    @property
+    def uri(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+    @property
+    def digest(self) -> str:
+        """What the registry of sources is keyed by."""
+        return digest("object", self.bucket, self.key, self.etag, self.size)
+
+    @property
+    def proposed_source_id(self) -> str:
+        """The id this version gets if the registry does not know it yet."""
+        return day_prefix(self.last_modified.astimezone(UTC).date()) + self.digest
+
+    @property
+    def identity(self) -> str:
+        """The full identity, as the canonical JSON that registry and ledger keep."""
+        fields = {"bucket": self.bucket, "etag": self.etag, "key": self.key, "size": self.size}
+        return json.dumps(fields, ensure_ascii=False, sort_keys=True)
+
+
+def load_id(*, source_id: str, first: int, next_position: int, fingerprint: str) -> str:
+    """The 16 characters that name a load; every attempt at the same range under the same contract has the same."""
+    return source_id[:_DAY_CHARACTERS] + digest("load", source_id, first, next_position, fingerprint)
+
+
+def new_attempt(*, now: datetime) -> str:
+    """A name no other attempt has, for a spool prefix and a staging table: UTC time, then 64 random bits."""
+    return f"{now.astimezone(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(8)}"

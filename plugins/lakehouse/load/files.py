@@ -1,0 +1,87 @@
+"""The whole load of a file source, for programs outside Airflow. The DAG runs the same steps as tasks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+
+from lakehouse.contracts.contract import Contract
+from lakehouse.engine import Engine
+from lakehouse.errors import CommitConflictError
+from lakehouse.load.attempt import Manifest
+from lakehouse.load.ledger import Clock, Ledger, system_clock
+from lakehouse.load.plan import PlanLimits, plan_files
+from lakehouse.load.preflight import preflight
+from lakehouse.load.protocol import InsertReport, LoadProtocol, StepDone, drop_attempt
+from lakehouse.load.stage import PARTITIONS_PER_STATEMENT, stage_batch
+from lakehouse.settings import StorageNames
+from lakehouse.store import ObjectStore
+from lakehouse.tables.definition import TableDefinition
+
+_LOG = logging.getLogger(__name__)
+
+#: A conflict means that somebody else got on; losing this often in a row means something else is wrong.
+_CONFLICTS = 10
+
+
+def _ignore_step(_done: StepDone) -> None:
+    return None
+
+
+def load_files(
+    contract: Contract,
+    *,
+    table: TableDefinition,
+    engine: Engine,
+    store: ObjectStore,
+    names: StorageNames,
+    clock: Clock = system_clock,
+    pattern: str | None = None,
+    limits: PlanLimits | None = None,
+    partitions_per_statement: int = PARTITIONS_PER_STATEMENT,
+    run: str = "",
+    on_staged: Callable[[Manifest], None] | None = None,
+    on_step: Callable[[StepDone], None] = _ignore_step,
+) -> Iterator[InsertReport]:
+    """Plan, then stage, insert and drop each batch; yields a report for each.
+
+    :param on_staged: is told of each attempt once its staging tables are there.
+    :param on_step: is told of each step of inserting that ended.
+    :raises LakehouseError: of the batch it happened in; running again goes on where this stopped.
+    """
+    ledger = Ledger(engine=engine, clock=clock, run=run)
+    preflight(engine, catalog=names.catalog, table=table, tables=ledger.tables)
+    plan = plan_files(contract, store=store, ledger=ledger, pattern=pattern, limits=limits)
+    protocol = LoadProtocol(
+        engine=engine, ledger=ledger, table=table, names=names, clock=clock, on_step=on_step
+    )
+    for batch in plan.batches:
+        manifest = stage_batch(
+            batch,
+            contract=contract,
+            table=table,
+            store=store,
+            engine=engine,
+            names=names,
+            clock=clock,
+            partitions_per_statement=partitions_per_statement,
+        )
+        try:
+            if on_staged is not None:
+                on_staged(manifest)
+            yield insert_through_conflicts(protocol, manifest)
+        finally:
+            drop_attempt(manifest.attempt, engine=engine, store=store, names=names)
+
+
+def insert_through_conflicts(protocol: LoadProtocol, manifest: Manifest) -> InsertReport:
+    """Insert an attempt; where another writer committed first, look again at what is left.
+
+    :raises CommitConflictError: again and again.
+    """
+    for _ in range(_CONFLICTS):
+        try:
+            return protocol.insert(manifest)
+        except CommitConflictError as error:
+            _LOG.info("%s", error)
+    return protocol.insert(manifest)

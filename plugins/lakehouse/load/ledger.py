@@ -1,0 +1,256 @@
+"""The ledger and the registry of sources: what is known, what is recorded, and how a range is recorded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+
+from lakehouse.engine import Engine
+from lakehouse.errors import CommitConflictError, RangeTakenError, SourceIdentityError
+from lakehouse.identity import ObjectVersion
+from lakehouse.load.attempt import Load, Manifest, Unit
+from lakehouse.statements import render
+
+Clock = Callable[[], datetime]
+
+#: Two plans that register at once conflict once; more tries than this mean something else is wrong.
+_REGISTER_TRIES = 5
+
+
+def system_clock() -> datetime:
+    """Now, in UTC."""
+    return datetime.now(UTC)
+
+
+def naive_utc(moment: datetime) -> datetime:
+    """A moment as Trino's ``timestamp`` columns hold it: UTC, without a zone."""
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+@dataclass(frozen=True)
+class ProtocolTables:
+    """The tables every load shares."""
+
+    sources: str = "iceberg.bronze.sources"
+    ledger: str = "iceberg.bronze.ledger"
+    rejects: str = "iceberg.bronze.rejects"
+
+
+@dataclass(frozen=True)
+class SourceProgress:
+    """How far a registered source is recorded.
+
+    :param next_position: the first position that no ledger row covers.
+    :param is_complete: whether its end was read and everything before it is recorded.
+    """
+
+    source_id: str
+    identity: str
+    next_position: int
+    is_complete: bool
+
+
+class Ledger:
+    """Reads and appends the tables of the protocol.
+
+    :param run: who records, for people: dag/run/task/try, or a program.
+    """
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        clock: Clock = system_clock,
+        tables: ProtocolTables | None = None,
+        run: str = "",
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._tables = tables or ProtocolTables()
+        self._run = run
+
+    @property
+    def tables(self) -> ProtocolTables:
+        return self._tables
+
+    def progress(self, digests: Sequence[str]) -> dict[str, SourceProgress]:
+        """How far each registered source is recorded, by digest; what was never planned is absent."""
+        if not digests:
+            return {}
+        statement = render(
+            "plan/source_progress.sql",
+            sources=self._tables.sources,
+            ledger=self._tables.ledger,
+            digests=json.dumps(list(digests)),
+        )
+        found = {}
+        for digest, source_id, identity, ranges in self._engine.execute(statement).rows:
+            next_position, end_position = _covered(ranges or ())
+            found[digest] = SourceProgress(
+                source_id=source_id,
+                identity=identity,
+                next_position=next_position,
+                is_complete=end_position is not None and next_position >= end_position,
+            )
+        return found
+
+    def register(self, versions: Sequence[ObjectVersion], *, contract: str) -> dict[str, SourceProgress]:
+        """Give every object version the one id that each of its loads uses; returns progress by digest.
+
+        The id begins with the day of the version, which the same bytes put again on another day do not share:
+        so it is looked up by digest, and whoever registers first names the source (ADR 0002).
+
+        :raises SourceIdentityError: a digest belongs to another identity.
+        :raises CommitConflictError: other plans kept registering at the same time.
+        """
+        by_digest = {version.digest: version for version in versions}
+        known = self.progress(list(by_digest))
+        missing = [version for digest, version in by_digest.items() if digest not in known]
+        tries = 0
+        while missing:
+            tries += 1
+            try:
+                self._append_sources(missing, contract=contract)
+            except CommitConflictError:
+                if tries >= _REGISTER_TRIES:
+                    raise
+            known |= self.progress([version.digest for version in missing])
+            missing = [version for version in missing if version.digest not in known]
+        for digest, version in by_digest.items():
+            if known[digest].identity != version.identity:
+                raise SourceIdentityError(
+                    source_id=known[digest].source_id,
+                    registered=known[digest].identity,
+                    planned=version.identity,
+                )
+        return known
+
+    def recorded(self, unit: Unit) -> dict[str, list[tuple[int, int]]]:
+        """The recorded ranges that overlap a unit's loads, by source."""
+        statement = render("load/recorded_ranges.sql", ledger=self._tables.ledger, **_pin(unit))
+        ranges: dict[str, list[tuple[int, int]]] = {}
+        loads = {load.source_id: load for load in unit.loads}
+        for source_id, first, next_position in self._engine.execute(statement).rows:
+            load = loads.get(source_id)
+            if load is not None and _overlap((first, next_position), (load.first_position, load.next_position)):
+                ranges.setdefault(source_id, []).append((first, next_position))
+        return ranges
+
+    def is_recorded(self, unit: Unit) -> bool:
+        """Whether every load of a unit has its ledger row, from whatever attempt.
+
+        :raises RangeTakenError: a row covers another range of the same positions; plan again.
+        """
+        recorded = self.recorded(unit)
+        for load in unit.loads:
+            for recorded_range in recorded.get(load.source_id, ()):
+                if recorded_range != (load.first_position, load.next_position):
+                    raise RangeTakenError(
+                        source_id=load.source_id,
+                        first=load.first_position,
+                        next_position=load.next_position,
+                    )
+        return all(load.source_id in recorded for load in unit.loads)
+
+    def record(self, unit: Unit, manifest: Manifest, *, query_id: str | None) -> None:
+        """Append the commit records of a unit, unless they are there; only now are its ranges done.
+
+        :raises CommitConflictError: another writer committed first; nothing was appended.
+        :raises RangeTakenError: another load recorded a part of a range.
+        """
+        statement = render(
+            "load/merge_ledger.sql",
+            ledger=self._tables.ledger,
+            loads=msgspec.json.encode([_ledger_fields(load) for load in unit.loads]).decode(),
+            target=manifest.target,
+            contract=manifest.contract,
+            contract_fingerprint=manifest.contract_fingerprint,
+            attempt=manifest.attempt,
+            query_id=query_id,
+            run=self._run,
+            started_at=naive_utc(manifest.started_at),
+            finished_at=naive_utc(self._clock()),
+            **_pin(unit),
+        )
+        outcome = self._engine.execute(statement)
+        if outcome.updated != len(unit.loads) and not self.is_recorded(unit):
+            raise CommitConflictError(
+                message=f"{outcome.updated} of {len(unit.loads)} ledger rows were appended",
+                query_id=outcome.query_id,
+            )
+
+    def _append_sources(self, versions: Sequence[ObjectVersion], *, contract: str) -> None:
+        digests = [version.digest for version in versions]
+        planned = [
+            {
+                "source_id": version.proposed_source_id,
+                "source_digest": version.digest,
+                "source": version.uri,
+                "identity": version.identity,
+            }
+            for version in versions
+        ]
+        self._engine.execute(
+            render(
+                "plan/register_sources.sql",
+                sources=self._tables.sources,
+                planned=json.dumps(planned, ensure_ascii=False),
+                digest_from=min(digests),
+                digest_to=max(digests),
+                source_kind="object",
+                contract=contract,
+                registered_at=naive_utc(self._clock()),
+            )
+        )
+
+
+def _ledger_fields(load: Load) -> dict[str, object]:
+    names = (
+        "source_id",
+        "first_position",
+        "next_position",
+        "end_position",
+        "load_id",
+        "source_kind",
+        "source",
+        "identity",
+        "records_read",
+        "rows_loaded",
+        "rejects",
+        "source_bytes",
+        "touched",
+        "unknown_columns",
+    )
+    return {name: getattr(load, name) for name in names}
+
+
+def _pin(unit: Unit) -> dict[str, object]:
+    """The bounds of a unit's ledger rows. An empty source is [0, 0): only then must a row that ends where the
+    unit begins be seen, which would otherwise conflict with the neighbour range for nothing."""
+    has_empty = any(load.first_position == load.next_position for load in unit.loads)
+    return {
+        "source_from": unit.source_from,
+        "source_to": unit.source_to,
+        "next": max(unit.next_position, unit.first_position + 1),
+        "reach": unit.first_position if has_empty else unit.first_position + 1,
+    }
+
+
+def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    return one == other or (one[0] < other[1] and one[1] > other[0])
+
+
+def _covered(ranges: Sequence[tuple[int, int, int | None]]) -> tuple[int, int | None]:
+    """The first position not covered by ranges that start at 0, and the end if a range knows it."""
+    next_position = 0
+    end_position = None
+    for first, range_next, range_end in sorted(ranges, key=lambda item: (item[0], item[1])):
+        if first <= next_position:
+            next_position = max(next_position, range_next)
+        if range_end is not None:
+            end_position = range_end
+    return next_position, end_position

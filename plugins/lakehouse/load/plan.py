@@ -1,0 +1,186 @@
+"""Step 1: which versions of which objects are to be loaded, and in which batches. Listing minus ledger."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from lakehouse.contracts.contract import Contract
+from lakehouse.errors import ObjectNotFoundError
+from lakehouse.identity import ObjectVersion
+from lakehouse.load.ledger import Ledger
+from lakehouse.store import ObjectStore
+
+#: Objects whose progress is looked up at once.
+_LOOKUP = 5_000
+#: A larger object is a batch of its own: its rows are merged in pieces as they were read.
+SHARED_BATCH_OBJECT_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class PlannedSource:
+    """A version of an object, to be read from a position on."""
+
+    source_id: str
+    bucket: str
+    key: str
+    etag: str
+    size: int
+    last_modified: datetime
+    first_position: int
+
+    @property
+    def version(self) -> ObjectVersion:
+        return ObjectVersion(
+            bucket=self.bucket,
+            key=self.key,
+            etag=self.etag,
+            size=self.size,
+            last_modified=self.last_modified,
+        )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sources that are staged and merged together: a contiguous run of sorted source ids."""
+
+    sources: tuple[PlannedSource, ...]
+
+    @property
+    def source_bytes(self) -> int:
+        return sum(source.size for source in self.sources)
+
+
+@dataclass(frozen=True)
+class PlanLimits:
+    """How much one plan takes on; the next plan takes the rest.
+
+    :param objects: at most so many objects.
+    :param batches: at most so many batches.
+    :param objects_per_batch: at most so many objects share one merge.
+    """
+
+    objects: int = 20_000
+    batches: int = 200
+    objects_per_batch: int = 1_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be loaded.
+
+    :param objects_seen: objects that the contract or the pattern matches.
+    :param objects_loaded: those of them that the ledger has to their end.
+    :param objects_left: those of them that are beyond the limits of one plan.
+    """
+
+    contract: str
+    batches: tuple[Batch, ...]
+    objects_seen: int
+    objects_loaded: int
+    objects_left: int
+
+    @property
+    def objects_planned(self) -> int:
+        return sum(len(batch.sources) for batch in self.batches)
+
+
+def plan_files(
+    contract: Contract,
+    *,
+    store: ObjectStore,
+    ledger: Ledger,
+    pattern: str | None = None,
+    limits: PlanLimits | None = None,
+    register: bool = True,
+) -> Plan:
+    """List what the contract matches, subtract what the ledger has, cut the rest into batches.
+
+    :param pattern: a key or a glob that narrows the contract's own; must be matched by the contract too.
+    :param register: whether new sources are given their id in the registry; a dry run does not.
+    :raises ObjectNotFoundError: ``pattern`` names one key, and there is no such object.
+    """
+    limits = limits or PlanLimits()
+    seen = loaded = left = 0
+    pending: list[tuple[ObjectVersion, int]] = []
+    for versions in _chunks(_listing(contract, store=store, pattern=pattern), _LOOKUP):
+        progress = ledger.progress([version.digest for version in versions])
+        for version in versions:
+            seen += 1
+            known = progress.get(version.digest)
+            if known is not None and known.is_complete:
+                loaded += 1
+            elif len(pending) >= limits.objects:
+                left += 1
+            else:
+                pending.append((version, known.next_position if known else 0))
+    sources = _identified(pending, contract=contract, ledger=ledger, register=register)
+    batches = tuple(cut(sources, batch_bytes=contract.batch.bytes, limits=limits))
+    taken = batches[: limits.batches]
+    left += sum(len(batch.sources) for batch in batches[limits.batches :])
+    return Plan(
+        contract=contract.name,
+        batches=taken,
+        objects_seen=seen,
+        objects_loaded=loaded,
+        objects_left=left,
+    )
+
+
+def cut(sources: Iterable[PlannedSource], *, batch_bytes: int, limits: PlanLimits) -> Iterator[Batch]:
+    """Cut sources into batches, each a contiguous run of sorted ids, so that batches never conflict."""
+    run: list[PlannedSource] = []
+    run_bytes = 0
+    for source in sorted(sources, key=lambda planned: planned.source_id):
+        is_large = source.size > SHARED_BATCH_OBJECT_BYTES
+        if run and (is_large or run_bytes + source.size > batch_bytes or len(run) >= limits.objects_per_batch):
+            yield Batch(sources=tuple(run))
+            run, run_bytes = [], 0
+        if is_large:
+            yield Batch(sources=(source,))
+        else:
+            run.append(source)
+            run_bytes += source.size
+    if run:
+        yield Batch(sources=tuple(run))
+
+
+def _listing(contract: Contract, *, store: ObjectStore, pattern: str | None) -> Iterator[ObjectVersion]:
+    wanted = contract.narrowed(pattern)
+    found = False
+    for version in store.list_objects(bucket=wanted.bucket, prefix=wanted.prefix):
+        if wanted.matches(version.key):
+            found = True
+            yield version
+    if not found and wanted.is_literal:
+        raise ObjectNotFoundError(bucket=wanted.bucket, key=wanted.prefix)
+
+
+def _identified(
+    pending: Sequence[tuple[ObjectVersion, int]], *, contract: Contract, ledger: Ledger, register: bool
+) -> list[PlannedSource]:
+    if register:
+        registered = ledger.register([version for version, _ in pending], contract=contract.name)
+        ids = {digest: progress.source_id for digest, progress in registered.items()}
+    else:
+        ids = {}
+    return [
+        PlannedSource(
+            source_id=ids.get(version.digest, version.proposed_source_id),
+            bucket=version.bucket,
+            key=version.key,
+            etag=version.etag,
+            size=version.size,
+            last_modified=version.last_modified,
+            first_position=first_position,
+        )
+        for version, first_position in pending
+    ]
+
+
+def _chunks(versions: Iterable[ObjectVersion], size: int) -> Iterator[list[ObjectVersion]]:
+    iterator = iter(versions)
+    while chunk := list(itertools.islice(iterator, size)):
+        yield chunk

@@ -1,0 +1,288 @@
+"""Steps 4 to 8: merge rows, merge rejects, verify, record, drop. See docs/adr/0001.
+
+Each step may be repeated by any number of attempts, at any time, in any order with others, and bronze holds every
+record at most once; a range is done when its ledger row is there.
+
+    | step    | statement              | if the process dies right after it        |
+    |---------|------------------------|-------------------------------------------|
+    | rows    | load/merge_rows        | a repetition inserts nothing              |
+    | rejects | load/merge_rejects     | a repetition inserts nothing              |
+    | verify  | load/count_*           | a repetition counts again                 |
+    | record  | load/merge_ledger      | a repetition finds the row and stops      |
+    | drop    | load/drop_staging      | the sweep drops what is left              |
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lakehouse.engine import Engine
+from lakehouse.errors import ObjectNotFoundError, RangeTakenError, StagingGoneError, VerificationError
+from lakehouse.load.attempt import AttemptPlaces, Failure, Load, Manifest, Unit
+from lakehouse.load.ledger import Clock, Ledger, naive_utc, system_clock
+from lakehouse.settings import StorageNames
+from lakehouse.statements import render
+from lakehouse.store import ObjectStore
+from lakehouse.tables.definition import TableDefinition
+
+_LOG = logging.getLogger(__name__)
+
+
+class Step(StrEnum):
+    """The steps of inserting one unit, in their order."""
+
+    ROWS = "rows"
+    REJECTS = "rejects"
+    VERIFY = "verify"
+    RECORD = "record"
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """A step of a unit that has just ended."""
+
+    step: Step
+    unit: int
+    units: int
+    rows: int
+    rejects: int
+    query_id: str | None = None
+
+
+def _no_report(_done: StepDone) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class InsertReport:
+    """What inserting an attempt came to.
+
+    :param rows: in bronze and recorded, from this attempt or an earlier one at the same ranges.
+    :param units_taken: units of which another load recorded a part; the next plan takes what is left of them.
+    """
+
+    attempt: str
+    units: int
+    units_already_recorded: int
+    units_taken: int
+    sources: int
+    records: int
+    rows: int
+    rejects: int
+    query_id: str | None
+    failures: tuple[Failure, ...]
+
+
+def read_manifest(attempt: str, *, store: ObjectStore, names: StorageNames) -> Manifest:
+    """The manifest of a staged attempt.
+
+    :raises StagingGoneError: it was swept, or staging never ended.
+    """
+    places = AttemptPlaces(attempt=attempt, names=names)
+    try:
+        return Manifest.from_json(store.get(bucket=names.bucket, key=places.manifest_key))
+    except ObjectNotFoundError as error:
+        raise StagingGoneError(attempt=attempt) from error
+
+
+class LoadProtocol:
+    """Takes a staged attempt into bronze, exactly once.
+
+    :param on_step: is told of each step that ended.
+    """
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        ledger: Ledger,
+        table: TableDefinition,
+        names: StorageNames,
+        clock: Clock = system_clock,
+        on_step: Callable[[StepDone], None] = _no_report,
+    ) -> None:
+        self._engine = engine
+        self._ledger = ledger
+        self._table = table
+        self._names = names
+        self._clock = clock
+        self._on_step = on_step
+
+    def insert(self, manifest: Manifest) -> InsertReport:
+        """Merge, verify and record every unit that is not recorded yet, in order.
+
+        :raises CommitConflictError: another attempt committed first; calling again is the remedy.
+        :raises VerificationError: the tables do not hold what was read.
+        """
+        already_recorded = taken = 0
+        done: list[Unit] = []
+        query_id: str | None = None
+        for number, unit in enumerate(manifest.units):
+            try:
+                if self._ledger.is_recorded(unit):
+                    already_recorded += 1
+                else:
+                    query_id = self._insert_unit(unit, manifest, number=number) or query_id
+                done.append(unit)
+            except RangeTakenError as error:
+                _LOG.warning("%s", error)
+                taken += 1
+        loads = [load for unit in done for load in unit.loads]
+        return InsertReport(
+            attempt=manifest.attempt,
+            units=len(manifest.units),
+            units_already_recorded=already_recorded,
+            units_taken=taken,
+            sources=len({load.source_id for load in loads}),
+            records=sum(load.records_read for load in loads),
+            rows=sum(load.rows_loaded for load in loads),
+            rejects=sum(load.rejects for load in loads),
+            query_id=query_id,
+            failures=manifest.failures,
+        )
+
+    def _insert_unit(self, unit: Unit, manifest: Manifest, *, number: int) -> str | None:
+        places = AttemptPlaces(attempt=manifest.attempt, names=self._names)
+
+        def done(step: Step, query_id: str | None = None) -> None:
+            self._on_step(
+                StepDone(
+                    step=step,
+                    unit=number,
+                    units=len(manifest.units),
+                    rows=unit.rows_loaded,
+                    rejects=unit.rejects,
+                    query_id=query_id,
+                )
+            )
+
+        query_id = self.merge_rows(unit, places)
+        done(Step.ROWS, query_id)
+        if unit.rejects:
+            self.merge_rejects(unit, manifest, places)
+        done(Step.REJECTS)
+        self.verify(unit)
+        done(Step.VERIFY)
+        self._ledger.record(unit, manifest, query_id=query_id)
+        done(Step.RECORD)
+        return query_id
+
+    def merge_rows(self, unit: Unit, places: AttemptPlaces) -> str | None:
+        """Step 4: append the rows whose keys bronze does not have. Returns the last query's id."""
+        query_id = None
+        for statement_number in range(unit.statements):
+            outcome = self._engine.execute(
+                render(
+                    "load/merge_rows.sql",
+                    target=self._table.name,
+                    staging=places.rows_table,
+                    columns=self._table.column_names,
+                    statement=statement_number,
+                    load_ids=_load_ids(unit),
+                    ingested_at=naive_utc(self._clock()),
+                    **_pin(unit),
+                )
+            )
+            query_id = outcome.query_id
+        return query_id
+
+    def merge_rejects(self, unit: Unit, manifest: Manifest, places: AttemptPlaces) -> None:
+        """Step 5: append the judgements that the reject table does not have."""
+        self._engine.execute(
+            render(
+                "load/merge_rejects.sql",
+                rejects=self._ledger.tables.rejects,
+                staging=places.rejects_table,
+                contract=manifest.contract,
+                contract_fingerprint=manifest.contract_fingerprint,
+                target=self._table.name,
+                load_ids=_load_ids(unit),
+                rejected_at=naive_utc(self._clock()),
+                **_pin(unit),
+            )
+        )
+
+    def verify(self, unit: Unit) -> None:
+        """Step 6: rows in bronze + open rejects = records read, each key once, nulls as staged.
+
+        :raises VerificationError: it is not so.
+        """
+        bronze = self._engine.execute(
+            render(
+                "load/count_bronze.sql",
+                target=self._table.name,
+                columns=self._table.column_names,
+                **_pin(unit),
+            )
+        )
+        open_rejects: dict[str, int] = {}
+        if unit.rejects:
+            counted = self._engine.execute(
+                render(
+                    "load/count_open_rejects.sql",
+                    target=self._table.name,
+                    rejects=self._ledger.tables.rejects,
+                    **_pin(unit),
+                )
+            )
+            open_rejects = {source_id: count for source_id, count in counted.rows}
+        groups: dict[str, list[_BronzeCount]] = {}
+        for source_id, *values in bronze.rows:
+            groups.setdefault(source_id, []).append(_BronzeCount(*values))
+        for load in unit.loads:
+            problem = self._difference(
+                load, groups.get(load.source_id, []), open_rejects.get(load.source_id, 0)
+            )
+            if problem:
+                raise VerificationError(
+                    source_id=load.source_id,
+                    first=load.first_position,
+                    next_position=load.next_position,
+                    detail=problem,
+                )
+
+    def _difference(self, load: Load, groups: list[_BronzeCount], open_rejects: int) -> str:
+        rows = sum(group.rows for group in groups)
+        if rows != sum(group.positions for group in groups):
+            return f"bronze has {rows} rows at fewer positions"
+        if rows + open_rejects != load.records_read:
+            return f"{load.records_read} records were read, bronze has {rows} rows and {open_rejects} open rejects"
+        # Rows of an earlier attempt under another contract have nulls of their own.
+        if len(groups) == 1 and groups[0].load_id == load.load_id and rows == load.rows_loaded:
+            for column, nulls in zip(self._table.column_names, groups[0].null_counts, strict=True):
+                if nulls != load.null_counts.get(column, 0):
+                    return f"column {column} has {nulls} nulls, staged were {load.null_counts.get(column, 0)}"
+        return ""
+
+
+@dataclass(frozen=True)
+class _BronzeCount:
+    load_id: str
+    rows: int
+    positions: int
+    null_counts: list[int]
+
+
+def drop_attempt(attempt: str, *, engine: Engine, store: ObjectStore, names: StorageNames) -> None:
+    """Step 8: drop an attempt's staging tables and spool; what is gone already is no error."""
+    places = AttemptPlaces(attempt=attempt, names=names)
+    engine.execute(render("load/drop_staging.sql", staging=places.rows_table))
+    engine.execute(render("load/drop_staging.sql", staging=places.rejects_table))
+    store.delete_prefix(bucket=names.bucket, prefix=places.prefix)
+
+
+def _load_ids(unit: Unit) -> str:
+    return json.dumps({load.source_id: load.load_id for load in unit.loads})
+
+
+def _pin(unit: Unit) -> dict[str, object]:
+    return {
+        "source_from": unit.source_from,
+        "source_to": unit.source_to,
+        "first": unit.first_position,
+        "next": unit.next_position,
+    }

@@ -1,0 +1,252 @@
+"""Writes judged records to the spool of an attempt, as Parquet sorted by partition, with bounded memory."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lakehouse.load.attempt import AttemptPlaces, Partition
+from lakehouse.readers.judged_batch import JudgedBatch, Reject
+from lakehouse.store import ObjectStore
+from lakehouse.tables.definition import TableDefinition
+
+#: A segment is written when its rows reach one of these; more would only cost memory.
+SEGMENT_ROWS = 262_144
+SEGMENT_BYTES = 192 * 1024 * 1024
+
+_REJECT_SCHEMA = pa.schema(
+    [
+        ("source_id", pa.string()),
+        ("record_position", pa.int64()),
+        ("source", pa.string()),
+        ("reason", pa.string()),
+        ("column_name", pa.string()),
+        ("detail", pa.string()),
+        ("line", pa.int64()),
+        ("record", pa.binary()),
+        ("record_bytes", pa.int64()),
+        ("record_sha256", pa.string()),
+    ]
+)
+
+
+#: Parquet for one read by one engine on the same machine or network: speed before size.
+_COMPRESSION = "lz4"
+
+
+@dataclass
+class RangeTally:
+    """What was judged of one range so far."""
+
+    first_position: int
+    next_position: int
+    rows: int = 0
+    rejects_by_reason: Counter[str] = field(default_factory=Counter)
+    null_counts: Counter[str] = field(default_factory=Counter)
+    touched: set[Partition] = field(default_factory=set)
+    unknown_columns: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def records(self) -> int:
+        return self.rows + self.rejects
+
+    @property
+    def rejects(self) -> int:
+        return self.rejects_by_reason.total()
+
+
+@dataclass
+class _Buffer:
+    """Rows and rejects that are not yet written."""
+
+    tables: list[pa.Table] = field(default_factory=list)
+    rejects: list[dict[str, object]] = field(default_factory=list)
+    row_count: int = 0
+    row_bytes: int = 0
+    reject_bytes: int = 0
+
+    def add(self, table: pa.Table, rejects: Sequence[dict[str, object]]) -> None:
+        if table.num_rows:
+            self.tables.append(table)
+            self.row_count += table.num_rows
+            self.row_bytes += table.nbytes
+        self.rejects.extend(rejects)
+        self.reject_bytes += sum(len(record) for row in rejects if isinstance(record := row["record"], bytes))
+
+    def take_in(self, other: _Buffer) -> None:
+        self.tables += other.tables
+        self.rejects += other.rejects
+        self.row_count += other.row_count
+        self.row_bytes += other.row_bytes
+        self.reject_bytes += other.reject_bytes
+
+    @property
+    def is_full(self) -> bool:
+        return (
+            self.row_count >= SEGMENT_ROWS
+            or self.row_bytes >= SEGMENT_BYTES
+            or self.reject_bytes >= SEGMENT_BYTES
+        )
+
+
+class SpoolWriter:
+    """Writes the ranges of one attempt, one after the other.
+
+    A range becomes a part of the attempt when it is closed; an abandoned one leaves nothing. Rows are sorted by
+    partition within a segment, which is what the engine's writers need to keep few files open.
+
+    :param partitions_per_statement: how many partitions one MERGE may write; rows of further partitions are
+        marked for a further statement.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: ObjectStore,
+        places: AttemptPlaces,
+        table: TableDefinition,
+        partitions_per_statement: int,
+    ) -> None:
+        self._store = store
+        self._places = places
+        self._table = table
+        self._partitions_per_statement = partitions_per_statement
+        self._statement_of: dict[Partition, int] = {}
+        self._closed = _Buffer()
+        self._open = _Buffer()
+        self._open_segments: list[str] = []
+        self._tally: RangeTally | None = None
+        self._source_id = ""
+        self._source = ""
+        self._segments = 0
+
+    def open_range(self, *, source_id: str, source: str, first_position: int) -> None:
+        """Begin a range of a source."""
+        self._source_id = source_id
+        self._source = source
+        self._tally = RangeTally(first_position=first_position, next_position=first_position)
+
+    @property
+    def tally(self) -> RangeTally:
+        """The counts of the open range; raises :class:`RuntimeError` when none is open."""
+        if self._tally is None:
+            raise RuntimeError("no range is open")
+        return self._tally
+
+    def add(self, batch: JudgedBatch) -> None:
+        """Take a batch that continues the open range."""
+        tally = self.tally
+        tally.next_position = batch.next_position
+        tally.rows += batch.rows.num_rows
+        tally.rejects_by_reason.update(str(reject.reason) for reject in batch.rejects)
+        tally.null_counts.update({name: batch.rows.column(name).null_count for name in self._table.column_names})
+        tally.touched.update(_partitions(batch.rows))
+        tally.unknown_columns.update(batch.unknown_columns)
+        source_ids = pa.repeat(self._source_id, batch.rows.num_rows)
+        self._open.add(
+            batch.rows.append_column("_source_id", source_ids),
+            [self._reject_row(reject) for reject in batch.rejects],
+        )
+        if self._open.is_full:
+            self._open_segments += self._write(self._open)
+            self._open = _Buffer()
+
+    def close_range(self) -> RangeTally:
+        """Make the open range a part of the attempt; returns its counts."""
+        tally = self.tally
+        self._closed.take_in(self._open)
+        self._forget_range()
+        if self._closed.is_full:
+            self.flush()
+        return tally
+
+    def abandon_range(self) -> None:
+        """Drop the open range, with what was written of it."""
+        for key in self._open_segments:
+            self._store.delete(bucket=self._places.names.bucket, key=key)
+        self._forget_range()
+
+    def flush(self) -> None:
+        """Write what is closed and not yet written. Called once more when the last range is closed."""
+        self._write(self._closed)
+        self._closed = _Buffer()
+
+    def start_unit(self) -> None:
+        """Begin loads that are merged by statements of their own: segments and statement numbers start anew."""
+        self.flush()
+        self._statement_of = {}
+
+    @property
+    def statements(self) -> int:
+        """How many MERGE statements the current unit takes."""
+        return max(self._statement_of.values(), default=-1) + 1
+
+    def _forget_range(self) -> None:
+        self._open = _Buffer()
+        self._open_segments = []
+        self._tally = None
+
+    def _reject_row(self, reject: Reject) -> dict[str, object]:
+        return {
+            "source_id": self._source_id,
+            "record_position": reject.position,
+            "source": self._source,
+            "reason": str(reject.reason),
+            "column_name": reject.column,
+            "detail": reject.detail,
+            "line": reject.line,
+            "record": reject.record,
+            "record_bytes": reject.record_bytes,
+            "record_sha256": reject.record_sha256,
+        }
+
+    def _write(self, buffer: _Buffer) -> list[str]:
+        keys = []
+        if buffer.tables:
+            rows = pa.concat_tables(buffer.tables)
+            rows = rows.sort_by([("event_date", "ascending"), ("service", "ascending")])
+            rows = rows.append_column("_statement", self._statement_numbers(rows))
+            keys.append(self._write_segment(rows, prefix=self._places.rows_prefix))
+        if buffer.rejects:
+            rejects = pa.Table.from_pylist(buffer.rejects, schema=_REJECT_SCHEMA)
+            keys.append(self._write_segment(rejects, prefix=self._places.rejects_prefix))
+        return keys
+
+    def _statement_numbers(self, rows: pa.Table) -> pa.Array:
+        """The statement that takes each row: partitions are dealt out in the order they are met."""
+        # Sorted rows of one partition are neighbours, so counts in order of first appearance rebuild the column.
+        groups = rows.group_by(["event_date", "service"], use_threads=False).aggregate([([], "count_all")])
+        numbers = [
+            self._statement_of.setdefault(partition, len(self._statement_of) // self._partitions_per_statement)
+            for partition in _partitions(groups)
+        ]
+        return pa.array(
+            np.repeat(np.array(numbers, dtype=np.int32), groups.column("count_all").to_numpy()), type=pa.int32()
+        )
+
+    def _write_segment(self, table: pa.Table, *, prefix: str) -> str:
+        key = f"{prefix}segment-{self._segments:06d}.parquet"
+        self._segments += 1
+        buffer = io.BytesIO()
+        pq.write_table(table, buffer, compression=_COMPRESSION)
+        self._store.put(buffer.getvalue(), bucket=self._places.names.bucket, key=key)
+        return key
+
+
+def _partitions(rows: pa.Table) -> list[Partition]:
+    """The distinct partitions of some rows, in order of first appearance."""
+    pairs = rows.select(["event_date", "service"]).group_by(["event_date", "service"], use_threads=False)
+    distinct = pairs.aggregate([])
+    return [
+        Partition(event_date=event_date, service=service)
+        for event_date, service in zip(
+            distinct.column("event_date").to_pylist(), distinct.column("service").to_pylist(), strict=True
+        )
+    ]
+

@@ -1,0 +1,294 @@
+"""Steps 2 and 3: read and judge every record of a batch, spool rows and rejects, put staging tables over them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from lakehouse.contracts.contract import Contract
+from lakehouse.engine import Engine
+from lakehouse.errors import (
+    LakehouseError,
+    ObjectNotFoundError,
+    PositionsNotDistinctError,
+    RejectBudgetError,
+    SourceChangedError,
+    TerminalError,
+)
+from lakehouse.identity import load_id, new_attempt
+from lakehouse.load.attempt import AttemptPlaces, Failure, Load, Manifest, Partition, Unit
+from lakehouse.load.ledger import Clock, system_clock
+from lakehouse.load.plan import Batch, PlannedSource
+from lakehouse.load.spool import RangeTally, SpoolWriter
+from lakehouse.readers import reader_for
+from lakehouse.settings import StorageNames
+from lakehouse.statements import render
+from lakehouse.store import ObjectStore
+from lakehouse.tables.definition import TableDefinition
+
+_LOG = logging.getLogger(__name__)
+
+#: Below the catalog's iceberg.max-partitions-per-writer, which a statement cannot raise.
+PARTITIONS_PER_STATEMENT = 4_000
+
+
+@dataclass(frozen=True)
+class StageProgress:
+    """How far reading a batch is."""
+
+    source: str
+    sources_done: int
+    sources: int
+    records: int
+    rejects: int
+
+
+def _no_report(_progress: StageProgress) -> None:
+    return None
+
+
+def stage_batch(
+    batch: Batch,
+    *,
+    contract: Contract,
+    table: TableDefinition,
+    store: ObjectStore,
+    engine: Engine,
+    names: StorageNames,
+    clock: Clock = system_clock,
+    partitions_per_statement: int = PARTITIONS_PER_STATEMENT,
+    on_progress: Callable[[StageProgress], None] = _no_report,
+) -> Manifest:
+    """Read a batch to its end before anything of it can be merged.
+
+    A source that fails for a reason of its own (damaged, over its reject budget, overwritten since it was
+    planned) is left out and named in the manifest; the others of the batch go on.
+
+    :raises TransientError: engine or store do not answer; nothing is left but orphans for the sweep.
+    """
+    started_at = clock()
+    places = AttemptPlaces(attempt=new_attempt(now=started_at), names=names)
+    stage = _Stage(
+        contract=contract,
+        table=table,
+        store=store,
+        writer=SpoolWriter(
+            store=store, places=places, table=table, partitions_per_statement=partitions_per_statement
+        ),
+        on_progress=on_progress,
+    )
+    stage.read(batch)
+    manifest = Manifest(
+        attempt=places.attempt,
+        contract=contract.name,
+        contract_fingerprint=contract.fingerprint,
+        target=table.name,
+        started_at=started_at,
+        units=tuple(stage.units),
+        failures=tuple(stage.failures),
+    )
+    _create_staging_tables(manifest, table=table, engine=engine, places=places)
+    store.put(manifest.to_json(), bucket=names.bucket, key=places.manifest_key)
+    return manifest
+
+
+class _Stage:
+    """The reading of one batch."""
+
+    def __init__(
+        self,
+        *,
+        contract: Contract,
+        table: TableDefinition,
+        store: ObjectStore,
+        writer: SpoolWriter,
+        on_progress: Callable[[StageProgress], None],
+    ) -> None:
+        self._contract = contract
+        self._table = table
+        self._store = store
+        self._writer = writer
+        self._on_progress = on_progress
+        self.units: list[Unit] = []
+        self.failures: list[Failure] = []
+
+    def read(self, batch: Batch) -> None:
+        shared: list[Load] = []
+        for number, source in enumerate(batch.sources):
+            units_before = len(self.units)
+            try:
+                loads = self._read_source(source, is_alone=len(batch.sources) == 1)
+            except (SourceChangedError, ObjectNotFoundError) as error:
+                # Nothing is wrong: another version came, or it was deleted. The next plan sees what is there.
+                self._leave_out(source, error, is_terminal=False, units=units_before)
+            except TerminalError as error:
+                self._leave_out(source, error, is_terminal=True, units=units_before)
+            else:
+                shared += loads
+                self._report(source, done=number + 1, sources=len(batch.sources), loads=loads)
+        self._close_unit(shared)
+
+    def _read_source(self, source: PlannedSource, *, is_alone: bool) -> list[Load]:
+        """The loads of one source that are not in a unit yet; a large source closes units as it goes."""
+        reader = reader_for(self._contract, self._table)
+        limits = self._contract.batch
+        open_loads: list[Load] = []
+        tallies: list[RangeTally] = []
+        self._open(source, source.first_position)
+        with self._store.open_version(source.version) as stream:
+            for judged in reader.read(stream, start=source.first_position):
+                self._writer.add(judged)
+                if is_alone and self._writer.tally.records >= limits.records:
+                    tallies.append(self._writer.close_range())
+                    open_loads.append(self._load(source, tallies[-1], end_position=None))
+                    self._close_unit(open_loads)
+                    open_loads = []
+                    self._open(source, tallies[-1].next_position)
+        self._check_budget(source, [*tallies, self._writer.tally])
+        last = self._writer.tally
+        if not tallies or last.records:
+            tallies.append(self._writer.close_range())
+            open_loads.append(self._load(source, tallies[-1], end_position=last.next_position))
+        else:
+            # The end fell exactly on a cut: the last unit is the one that ends the source.
+            self._writer.abandon_range()
+            self._mark_end(last.next_position)
+        return open_loads
+
+    def _open(self, source: PlannedSource, first_position: int) -> None:
+        self._writer.open_range(
+            source_id=source.source_id, source=source.version.uri, first_position=first_position
+        )
+
+    def _check_budget(self, source: PlannedSource, tallies: list[RangeTally]) -> None:
+        records = sum(tally.records for tally in tallies)
+        rejects = sum(tally.rejects for tally in tallies)
+        share = self._contract.reject_budget.share
+        if rejects > records * share:
+            by_reason: dict[str, int] = {}
+            for tally in tallies:
+                for reason, count in tally.rejects_by_reason.items():
+                    by_reason[reason] = by_reason.get(reason, 0) + count
+            raise RejectBudgetError(
+                source=source.version.uri, rejects=rejects, records=records, share=share, by_reason=by_reason
+            )
+
+    def _load(self, source: PlannedSource, tally: RangeTally, *, end_position: int | None) -> Load:
+        return Load(
+            source_id=source.source_id,
+            first_position=tally.first_position,
+            next_position=tally.next_position,
+            end_position=end_position,
+            load_id=load_id(
+                source_id=source.source_id,
+                first=tally.first_position,
+                next_position=tally.next_position,
+                fingerprint=self._contract.fingerprint,
+            ),
+            source_kind="object",
+            source=source.version.uri,
+            identity=source.version.identity,
+            source_bytes=source.size,
+            records_read=tally.records,
+            rows_loaded=tally.rows,
+            rejects=tally.rejects,
+            null_counts=dict(tally.null_counts),
+            touched=tuple(sorted(tally.touched, key=_partition_order)),
+            unknown_columns=dict(tally.unknown_columns),
+        )
+
+    def _close_unit(self, loads: list[Load]) -> None:
+        if loads:
+            self._writer.flush()
+            self.units.append(Unit(loads=tuple(loads), statements=self._writer.statements))
+            self._writer.start_unit()
+
+    def _mark_end(self, end_position: int) -> None:
+        *before, last = self.units
+        loads = tuple(replace(load, end_position=end_position) for load in last.loads)
+        self.units = [*before, Unit(loads=loads, statements=last.statements)]
+
+    def _leave_out(
+        self, source: PlannedSource, error: LakehouseError, *, is_terminal: bool, units: int
+    ) -> None:
+        self._writer.abandon_range()
+        # A large source may have closed units before its end was known to be bad: none of it is merged.
+        del self.units[units:]
+        _LOG.warning("%s is left out: %s", source.version.uri, error)
+        self.failures.append(
+            Failure(source=source.version.uri, message=str(error), is_terminal=is_terminal)
+        )
+
+    def _report(self, source: PlannedSource, *, done: int, sources: int, loads: list[Load]) -> None:
+        self._on_progress(
+            StageProgress(
+                source=source.version.uri,
+                sources_done=done,
+                sources=sources,
+                records=sum(load.records_read for load in loads),
+                rejects=sum(load.rejects for load in loads),
+            )
+        )
+
+
+def _create_staging_tables(
+    manifest: Manifest, *, table: TableDefinition, engine: Engine, places: AttemptPlaces
+) -> None:
+    if manifest.rows_loaded:
+        engine.execute(
+            render(
+                "load/create_staging_rows.sql",
+                staging=places.rows_table,
+                columns=table.columns,
+                location=places.location(places.rows_prefix),
+            )
+        )
+        _check_staged_rows(manifest, engine=engine, places=places)
+    if manifest.rejects:
+        engine.execute(
+            render(
+                "load/create_staging_rejects.sql",
+                staging=places.rejects_table,
+                location=places.location(places.rejects_prefix),
+            )
+        )
+
+
+def _check_staged_rows(manifest: Manifest, *, engine: Engine, places: AttemptPlaces) -> None:
+    """Trino must see, of each source, as many rows as were judged good, each position once, all inside the range."""
+    expected = _expected_rows(manifest)
+    outcome = engine.execute(render("load/check_staging_rows.sql", staging=places.rows_table))
+    for source_id, rows, positions, lowest, highest in outcome.rows:
+        good, first, next_position = expected.pop(source_id, (0, 0, 0))
+        if rows != good or positions != rows or lowest < first or highest >= next_position:
+            raise PositionsNotDistinctError(
+                staging_table=places.rows_table,
+                detail=f"source {source_id} shows {rows} rows at {positions} positions in [{lowest}, {highest}], "
+                f"staged were {good} in [{first}, {next_position})",
+            )
+    for source_id, (good, _first, _next_position) in expected.items():
+        if good:
+            raise PositionsNotDistinctError(
+                staging_table=places.rows_table, detail=f"source {source_id} shows no rows, staged were {good}"
+            )
+
+
+def _expected_rows(manifest: Manifest) -> dict[str, tuple[int, int, int]]:
+    expected: dict[str, tuple[int, int, int]] = {}
+    for unit in manifest.units:
+        for load in unit.loads:
+            rows, first, next_position = expected.get(
+                load.source_id, (0, load.first_position, load.next_position)
+            )
+            expected[load.source_id] = (
+                rows + load.rows_loaded,
+                min(first, load.first_position),
+                max(next_position, load.next_position),
+            )
+    return expected
+
+
+def _partition_order(partition: Partition) -> tuple[str, str]:
+    return (str(partition.event_date or ""), partition.service or "")
+

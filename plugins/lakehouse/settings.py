@@ -1,0 +1,106 @@
+"""Settings of a process outside Airflow, from the environment and a ``.env`` file.
+
+Airflow's tasks take host and credentials from connections instead; names of buckets and catalogs come from here
+for both.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dotenv import dotenv_values, find_dotenv
+
+from lakehouse.errors import TerminalError
+
+
+class SettingError(TerminalError):
+    """A setting is missing or has no usable value."""
+
+    def __init__(self, *, name: str, problem: str) -> None:
+        super().__init__(
+            f"Setting {name} {problem}.",
+            remedy="Set it in the environment or in .env (a local stack writes .env at its first `make up`).",
+        )
+        self.name = name
+
+
+@dataclass(frozen=True)
+class StorageNames:
+    """Where things lie in the store and in Trino; no secrets, no hosts.
+
+    :param bucket: holds the users' landing prefix, the spool and the staging catalog's metadata.
+    :param catalog: the Iceberg catalog.
+    :param staging_catalog: the Hive catalog of throw-away staging tables.
+    :param bronze_location: where a new bronze schema puts its tables; empty leaves it to the catalog.
+    """
+
+    bucket: str = "warehouse"
+    catalog: str = "iceberg"
+    staging_catalog: str = "staging"
+    bronze_location: str = "s3://lake/bronze"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> StorageNames:
+        values = os.environ if environment is None else environment
+        return cls(
+            bucket=values.get("LAKEHOUSE_BUCKET", cls.bucket),
+            catalog=values.get("TRINO_CATALOG", cls.catalog),
+            staging_catalog=values.get("STAGING_CATALOG", cls.staging_catalog),
+            bronze_location=values.get("BRONZE_LOCATION", cls.bronze_location),
+        )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a process outside Airflow reaches Trino and the object store."""
+
+    trino_host: str
+    trino_port: int
+    trino_user: str
+    trino_scheme: str
+    s3_endpoint: str | None
+    s3_region: str
+    s3_access_key: str
+    s3_secret_key: str
+    names: StorageNames
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read the environment; what it does not set comes from the nearest ``.env`` above the working directory.
+
+        :raises SettingError: a setting without a default is missing, or a port is not a number.
+        """
+        values = read_environment() if environment is None else environment
+
+        def required(name: str) -> str:
+            value = values.get(name, "")
+            if not value:
+                raise SettingError(name=name, problem="is not set")
+            return value
+
+        port = values.get("TRINO_PORT", "8090")
+        if not port.isdecimal():
+            raise SettingError(name="TRINO_PORT", problem=f"is not a port number: {port!r}")
+        return cls(
+            trino_host=values.get("TRINO_HOST", "127.0.0.1"),
+            trino_port=int(port),
+            trino_user=values.get("TRINO_USER", "lakehouse"),
+            trino_scheme=values.get("TRINO_SCHEME", "http"),
+            s3_endpoint=values.get("S3_ENDPOINT") or None,
+            s3_region=values.get("AWS_REGION", "us-east-1"),
+            s3_access_key=required("AWS_ACCESS_KEY_ID"),
+            s3_secret_key=required("AWS_SECRET_ACCESS_KEY"),
+            names=StorageNames.from_environment(values),
+        )
+
+
+def read_environment() -> dict[str, str]:
+    """The process environment over the nearest ``.env`` file."""
+    found = find_dotenv(usecwd=True)
+    defaults = {name: value for name, value in dotenv_values(found).items() if value} if found else {}
+    return defaults | dict(os.environ)
+
+

@@ -1,0 +1,167 @@
+"""The object store: list, read one pinned version, put, delete. S3 errors are translated here and nowhere else."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
+
+from lakehouse.errors import (
+    LakehouseError,
+    ObjectNotFoundError,
+    SourceChangedError,
+    StoreUnavailableError,
+    TerminalError,
+)
+from lakehouse.identity import ObjectVersion
+from lakehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+_NOT_FOUND = frozenset({"404", "NoSuchKey", "NotFound"})
+_CHANGED = frozenset({"412", "PreconditionFailed"})
+_REFUSED = frozenset({"403", "401", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket"})
+
+
+class StoreRefusedError(TerminalError):
+    """The object store refuses the request, and would refuse it again."""
+
+    def __init__(self, *, operation: str, message: str) -> None:
+        super().__init__(
+            f"The object store refused {operation}: {message}.",
+            remedy="Check bucket, credentials and their rights (connection lakehouse_s3, or AWS_* in .env).",
+        )
+        self.operation = operation
+        self.message = message
+
+
+class ObjectStore:
+    """One S3 client, with typed errors.
+
+    :param client: a boto3 S3 client.
+    """
+
+    def __init__(self, client: S3Client) -> None:
+        self._client = client
+
+    def list_objects(self, *, bucket: str, prefix: str) -> Iterator[ObjectVersion]:
+        """Every object under a prefix, in key order, page by page."""
+        with _translated(f"list s3://{bucket}/{prefix}", bucket=bucket, key=prefix):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+            for page in pages:
+                for entry in page.get("Contents", ()):
+                    yield ObjectVersion(
+                        bucket=bucket,
+                        key=entry["Key"],
+                        etag=entry["ETag"].strip('"'),
+                        size=entry["Size"],
+                        last_modified=entry["LastModified"],
+                    )
+
+    def head(self, *, bucket: str, key: str) -> ObjectVersion:
+        """The version of an object that is there now.
+
+        :raises ObjectNotFoundError: there is none.
+        """
+        with _translated(f"head s3://{bucket}/{key}", bucket=bucket, key=key):
+            entry = self._client.head_object(Bucket=bucket, Key=key)
+            return ObjectVersion(
+                bucket=bucket,
+                key=key,
+                etag=entry["ETag"].strip('"'),
+                size=entry["ContentLength"],
+                last_modified=entry["LastModified"],
+            )
+
+    @contextlib.contextmanager
+    def open_version(self, version: ObjectVersion) -> Iterator[BinaryIO]:
+        """The bytes of exactly this version, as a stream.
+
+        :raises SourceChangedError: the object has another etag by now.
+        :raises ObjectNotFoundError: the object is gone.
+        """
+        operation = f"get {version.uri}"
+        with _translated(operation, bucket=version.bucket, key=version.key, etag=version.etag):
+            body = self._client.get_object(Bucket=version.bucket, Key=version.key, IfMatch=f'"{version.etag}"')
+            # Not every store honours If-Match; what it answers with says which version it is.
+            if body["ETag"].strip('"') != version.etag or body["ContentLength"] != version.size:
+                body["Body"].close()
+                raise SourceChangedError(bucket=version.bucket, key=version.key, etag=version.etag)
+        stream = body["Body"]
+        try:
+            with _translated(operation, bucket=version.bucket, key=version.key):
+                yield cast(BinaryIO, stream)
+        finally:
+            stream.close()
+
+    def get(self, *, bucket: str, key: str) -> bytes:
+        """All bytes of a small object of ours.
+
+        :raises ObjectNotFoundError: there is none.
+        """
+        with _translated(f"get s3://{bucket}/{key}", bucket=bucket, key=key):
+            return self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+    def put(self, content: bytes, *, bucket: str, key: str) -> None:
+        """Write a small object of ours."""
+        with _translated(f"put s3://{bucket}/{key}", bucket=bucket, key=key):
+            self._client.put_object(Bucket=bucket, Key=key, Body=content)
+
+    def put_file(self, path: Path, *, bucket: str, key: str) -> None:
+        """Upload a file, in parts when it is large."""
+        with _translated(f"put s3://{bucket}/{key}", bucket=bucket, key=key):
+            self._client.upload_file(str(path), bucket, key)
+
+    def delete(self, *, bucket: str, key: str) -> None:
+        """Delete an object; one that is not there is no error."""
+        with _translated(f"delete s3://{bucket}/{key}", bucket=bucket, key=key):
+            self._client.delete_object(Bucket=bucket, Key=key)
+
+    def delete_prefix(self, *, bucket: str, prefix: str) -> int:
+        """Delete every object under a prefix; returns how many there were."""
+        count = 0
+        for version in list(self.list_objects(bucket=bucket, prefix=prefix)):
+            self.delete(bucket=bucket, key=version.key)
+            count += 1
+        return count
+
+
+@contextlib.contextmanager
+def _translated(operation: str, *, bucket: str, key: str, etag: str = "") -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        raise _of_client_error(error, operation=operation, bucket=bucket, key=key, etag=etag) from error
+    except (BotoCoreError, HTTPError) as error:
+        raise StoreUnavailableError(operation=operation, message=str(error)) from error
+
+
+def _of_client_error(error: ClientError, *, operation: str, bucket: str, key: str, etag: str) -> LakehouseError:
+    code = error.response.get("Error", {}).get("Code", "")
+    if code in _CHANGED:
+        return SourceChangedError(bucket=bucket, key=key, etag=etag)
+    if code in _NOT_FOUND:
+        return ObjectNotFoundError(bucket=bucket, key=key)
+    if code in _REFUSED:
+        return StoreRefusedError(operation=operation, message=str(error))
+    return StoreUnavailableError(operation=operation, message=str(error))
+
+
+def store_of(settings: Settings) -> ObjectStore:
+    """A store from settings, for programs outside Airflow."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=settings.s3_endpoint,
+        region_name=settings.s3_region,
+        aws_access_key_id=settings.s3_access_key,
+        aws_secret_access_key=settings.s3_secret_key,
+        config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 5, "mode": "standard"}),
+    )
+    return ObjectStore(client)
