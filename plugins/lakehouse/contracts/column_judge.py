@@ -1,0 +1,128 @@
+"""One column of the target under one contract: from the text of a value to what is stored, or to a refusal."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from lakehouse.contracts.contract import ColumnRule, Contract
+from lakehouse.contracts.reason import Reason, Refusal
+from lakehouse.contracts.value_types import Value, ValueParser, parser_of, shown
+from lakehouse.tables.definition import Column, ColumnType, TableDefinition
+
+#: What a contract writes to have a column take the text of the whole record.
+WHOLE_RECORD = "$record"
+#: Where both are columns of the target, a record without the first has the UTC day of the second.
+DERIVED_DAY, DERIVED_FROM = "event_date", "event_time"
+
+_JSON_SUFFIXES = ("_json", "_payload")
+
+
+@dataclass(frozen=True)
+class ColumnJudge:
+    """How one column gets its value.
+
+    :param field: the source's field; ``None`` where every record has the constant.
+    :param takes_json: objects and arrays are taken as their text.
+    :param nulls: texts that mean "no value".
+    :param default: taken where there is no value.
+    :param allowed: whether a text is one the contract allows; ``None`` where all are.
+    :param parse: from text to the typed value; ``None`` where the text is the value.
+    """
+
+    column: Column
+    field: str | None
+    takes_json: bool = False
+    required: bool = False
+    nulls: frozenset[str] = frozenset()
+    default: Value | None = None
+    allowed: Callable[[str], bool] | None = None
+    parse: ValueParser | None = None
+
+    @property
+    def takes_any_text(self) -> bool:
+        """Whether every text, and no text, is its own value, so that there is nothing to judge."""
+        return not (
+            self.required or self.nulls or self.default is not None or self.allowed is not None or self.parse is not None
+        )
+
+    def judge(self, text: str | None) -> Value | Refusal | None:
+        """The stored value of a field's text, ``None`` for no value, or why it is refused."""
+        if text is None or text in self.nulls:
+            if self.default is None and self.required:
+                return Refusal(Reason.MISSING_FIELD, "the record has no value for it", self.column.name)
+            return self.default
+        if self.allowed is not None and not self.allowed(text):
+            return Refusal(Reason.NOT_ALLOWED, f"{shown(text)} is not an allowed value", self.column.name)
+        if self.parse is None:
+            return text
+        value = self.parse(text)
+        return replace(value, column=self.column.name) if isinstance(value, Refusal) else value
+
+
+def column_judges(contract: Contract, table: TableDefinition) -> tuple[ColumnJudge, ...]:
+    """A judge for each column of the table, in its order.
+
+    The contract must have been checked against the table (:func:`lakehouse.contracts.loading.load_contract`).
+    """
+    return tuple(_judge_of(contract, column) for column in table.columns)
+
+
+def constant_problem(contract: Contract, column: Column) -> Refusal | None:
+    """Why the value or default that a contract writes for a column cannot be stored in it, if so."""
+    rule = contract.rule(column.name)
+    for constant in (rule.value, rule.default):
+        if constant is None:
+            continue
+        text = _text_of(constant)
+        if (allowed := _allowed_by(rule)) is not None and not allowed(text):
+            return Refusal(Reason.NOT_ALLOWED, f"{shown(text)} is not among the allowed values", column.name)
+        if (parse := _parser(contract, column)) is not None and isinstance(refusal := parse(text), Refusal):
+            return refusal
+    return None
+
+
+def _judge_of(contract: Contract, column: Column) -> ColumnJudge:
+    rule = contract.rule(column.name)
+    parse = _parser(contract, column)
+    if rule.value is not None:
+        return ColumnJudge(column=column, field=None, default=_stored(rule.value, parse))
+    takes_json = column.name.endswith(_JSON_SUFFIXES) if rule.json_text is None else rule.json_text
+    return ColumnJudge(
+        column=column,
+        field=rule.field or column.name,
+        takes_json=takes_json and column.type is ColumnType.VARCHAR,
+        required=rule.required,
+        nulls=frozenset(contract.nulls),
+        default=None if rule.default is None else _stored(rule.default, parse),
+        allowed=_allowed_by(rule),
+        parse=parse,
+    )
+
+
+def _parser(contract: Contract, column: Column) -> ValueParser | None:
+    return parser_of(column.type, zone=contract.times.zone, time_formats=contract.times.formats)
+
+
+def _stored(constant: Value, parse: ValueParser | None) -> Value:
+    text = _text_of(constant)
+    value = text if parse is None else parse(text)
+    if isinstance(value, Refusal):
+        raise TypeError(value.detail)
+    return value
+
+
+def _text_of(constant: Value) -> str:
+    return constant if isinstance(constant, str) else json.dumps(constant)
+
+
+def _allowed_by(rule: ColumnRule) -> Callable[[str], bool] | None:
+    if rule.allowed is None:
+        return None
+    if isinstance(rule.allowed, tuple):
+        return frozenset(rule.allowed).__contains__
+    matches = re.compile(fnmatch.translate(rule.allowed)).match
+    return lambda text: matches(text) is not None

@@ -1,0 +1,152 @@
+"""A YAML file as plain data in which every key still knows its line.
+
+The scalars are those of YAML 1.2: ``no`` and ``on`` are text, ``010`` is ten. A key that stands twice is a problem, not an
+override. ``${NAME}`` and ``${NAME:-default}`` in a text are replaced from the environment.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from lakehouse.contracts.errors import ContractError, ContractProblem
+
+KeyPath = tuple[str | int, ...]
+Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
+
+_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
+_TAG = "tag:yaml.org,2002:"
+
+
+class _CoreSchemaLoader(yaml.SafeLoader):
+    """Resolves plain scalars by the core schema of YAML 1.2."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+
+
+for _name, _expression, _first_characters in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?[0-9]+", list("-+0123456789")),
+    ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", list("-+.0123456789")),
+):
+    _CoreSchemaLoader.add_implicit_resolver(_TAG + _name, re.compile(f"(?:{_expression})$"), _first_characters)
+
+
+class Document:
+    """The data of one YAML file, and where each key of it stands.
+
+    :param data: mappings, lists and scalars.
+    """
+
+    def __init__(self, path: Path, *, environment: Mapping[str, str]) -> None:
+        self.path = path
+        self.problems: list[ContractProblem] = []
+        self._environment = environment
+        self._lines: dict[KeyPath, int] = {(): 1}
+        self.data = self._plain(self._composed(), (), frozenset())
+
+    def problem(self, key: KeyPath, problem: str, remedy: str = "") -> ContractProblem:
+        """A problem at a key, or at the nearest key above it that is written in the file."""
+        nearest = key
+        while nearest not in self._lines:
+            nearest = nearest[:-1]
+        return ContractProblem(self.path, self._lines[nearest], ".".join(map(str, key)), problem, remedy)
+
+    def _composed(self) -> Node:
+        try:
+            text = self.path.read_text(encoding="utf-8")
+            node = yaml.compose(text, Loader=_CoreSchemaLoader)
+        except OSError as error:
+            problem = f"The file cannot be read: {error.strerror}."
+            raise ContractError([ContractProblem(self.path, 1, "", problem, "Check its name and rights.")]) from error
+        except UnicodeDecodeError as error:
+            problem = f"The file is not UTF-8: byte {error.start} cannot be decoded."
+            raise ContractError([ContractProblem(self.path, 1, "", problem, "Save it as UTF-8.")]) from error
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            problem = f"The file is not YAML: {error.problem or error.context}."
+            remedy = "Check indentation, quotes and brackets on this line and the one above."
+            raise ContractError([ContractProblem(self.path, line, "", problem, remedy)]) from error
+        except yaml.reader.ReaderError as error:
+            line = text.count("\n", 0, error.position) + 1
+            problem = f"The file holds a character that YAML does not allow: {error.character!r}."
+            raise ContractError([ContractProblem(self.path, line, "", problem, "Remove it.")]) from error
+        if node is None:
+            problem, remedy = "The file is empty.", "Write a contract; a shipped one is a good start."
+            raise ContractError([ContractProblem(self.path, 1, "", problem, remedy)])
+        return node
+
+    def _plain(self, node: Node, key: KeyPath, above: frozenset[int]) -> Plain:
+        if id(node) in above:
+            self.problems.append(self.problem(key, "The value contains itself.", "Remove the alias."))
+            return None
+        inside = above | {id(node)}
+        match node:
+            case MappingNode():
+                return self._mapping(node, key, inside)
+            case SequenceNode():
+                return [self._placed(item, (*key, place), inside) for place, item in enumerate(node.value)]
+            case ScalarNode():
+                return self._scalar(node, key)
+            case _:
+                raise AssertionError(node)
+
+    def _placed(self, node: Node, key: KeyPath, above: frozenset[int]) -> Plain:
+        self._lines[key] = node.start_mark.line + 1
+        return self._plain(node, key, above)
+
+    def _mapping(self, node: MappingNode, key: KeyPath, above: frozenset[int]) -> dict[str, Plain]:
+        mapping: dict[str, Plain] = {}
+        for name_node, value_node in node.value:
+            line = name_node.start_mark.line + 1
+            if not isinstance(name_node, ScalarNode):
+                problem = ContractProblem(self.path, line, ".".join(map(str, key)), "A key is not a text.", "")
+                self.problems.append(problem)
+                continue
+            name = str(name_node.value)
+            path = (*key, name)
+            if name in mapping:
+                first = self._lines[path]
+                problem = ContractProblem(
+                    self.path, line, ".".join(map(str, path)), f"The key stands twice, first on line {first}.",
+                    "Keep one of the two.",
+                )  # fmt: skip
+                self.problems.append(problem)
+                continue
+            self._lines[path] = line
+            mapping[name] = self._plain(value_node, path, above)
+        return mapping
+
+    def _scalar(self, node: ScalarNode, key: KeyPath) -> Plain:
+        text = str(node.value)
+        match node.tag.removeprefix(_TAG):
+            case "null":
+                return None
+            case "bool":
+                return text.lower() == "true"
+            case "int":
+                return int(text)
+            case "float":
+                number = float(text)
+                return number if math.isfinite(number) else text
+            case "str":
+                return _VARIABLE.sub(lambda variable: self._substituted(variable, key), text)
+            case _:
+                self.problems.append(self.problem(key, f"The tag {node.tag} has no meaning here.", "Remove it."))
+                return None
+
+    def _substituted(self, variable: re.Match[str], key: KeyPath) -> str:
+        name, default = variable["name"], variable["default"]
+        value = self._environment.get(name) or default
+        if value is None:
+            remedy = f"Set {name}, or write ${{{name}:-default}}."
+            self.problems.append(self.problem(key, f"The environment has no {name}.", remedy))
+            return ""
+        return value

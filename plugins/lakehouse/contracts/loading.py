@@ -1,0 +1,149 @@
+"""From YAML files to checked contracts: every problem of every file at once, each with its line and its remedy."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from lakehouse.contracts.column_judge import constant_problem
+from lakehouse.contracts.contract import ColumnRule, Contract
+from lakehouse.contracts.document import Document, KeyPath
+from lakehouse.contracts.errors import ContractError, ContractProblem
+from lakehouse.tables.definition import TableDefinition
+
+_REMEDIES = {
+    "size": "Write 1000000, 256MB or 1GB.",
+    "duration": "Write 15m, 24h or 7d.",
+    "zone": "Use an IANA name such as Asia/Kolkata or UTC.",
+    "cron": 'Write five fields, such as "*/15 * * * *".',
+    "encoding": "Use a name Python knows: utf-8, utf-16, latin-1, windows-1252.",
+    "time_format": "Write a strptime format with its % directives, such as %d/%m/%Y %H:%M.",
+    "string_type": "Put the value in quotes.",
+    "string_pattern_mismatch": "Use lower-case letters, digits and _, beginning with a letter.",
+    "bool_type": "Write true or false.",
+    "section": "Remove the section, or correct from.format.",
+    "constant": "Keep value alone, or use default.",
+}  # fmt: skip
+
+
+def load_contract(
+    path: Path, tables: Mapping[str, TableDefinition], *, environment: Mapping[str, str] | None = None
+) -> Contract:
+    """Read and check one file.
+
+    :param tables: the tables a contract may target, by full name.
+    :param environment: for ``${NAME}``; the process environment by default.
+    :raises ContractError: with everything that is wrong with the file.
+    """
+    contract, _ = _load(path, tables, os.environ if environment is None else environment)
+    return contract
+
+
+def load_contracts(
+    directory: Path, tables: Mapping[str, TableDefinition], *, environment: Mapping[str, str] | None = None
+) -> Mapping[str, Contract]:
+    """Read and check every ``*.yaml`` of a directory, and that no object has two contracts; by name.
+
+    :raises ContractError: with everything that is wrong with any of the files.
+    """
+    variables = os.environ if environment is None else environment
+    problems: list[ContractProblem] = []
+    loaded: list[tuple[Contract, Document]] = []
+    for path in sorted(directory.glob("*.yaml")):
+        try:
+            loaded.append(_load(path, tables, variables))
+        except ContractError as error:
+            problems += error.problems
+    for (first, _), (second, document) in combinations(loaded, 2):
+        if first.overlaps(second):
+            problem = f"{first.name} takes some of the same keys ({first.origin.key})."
+            remedy = "Make the two patterns differ before their first wildcard, or in their suffix."
+            problems.append(document.problem(("from", "key"), problem, remedy))
+    if problems:
+        raise ContractError(problems)
+    return {contract.name: contract for contract, _ in loaded}
+
+
+def _load(
+    path: Path, tables: Mapping[str, TableDefinition], environment: Mapping[str, str]
+) -> tuple[Contract, Document]:
+    document = Document(path, environment=environment)
+    problems = list(document.problems)
+    contract = None
+    try:
+        # As JSON and not as Python: strict, yet a list may become a tuple and a text an enum.
+        contract = Contract.model_validate_json(json.dumps(document.data), strict=True)
+    except ValidationError as error:
+        problems += [_explained(document, details) for details in error.errors(include_url=False)]
+    else:
+        problems += _name_problems(contract, document)
+        problems += _target_problems(contract, document, tables)
+    if problems or contract is None:
+        raise ContractError(problems)
+    return contract, document
+
+
+def _explained(document: Document, details: ErrorDetails) -> ContractProblem:
+    key = tuple(details["loc"])
+    written = details["input"]
+    remedy = _REMEDIES.get(details["type"], "")
+    match details["type"]:
+        case "extra_forbidden":
+            return document.problem(key, "There is no such key.", _did_you_mean(str(key[-1]), _keys_at(key[:-1])))
+        case "missing":
+            return document.problem(key, "The key is missing.", "Add it.")
+        case "enum" | "literal_error":
+            return document.problem(key, f"{written!r} is not {details['ctx']['expected']}.", remedy)
+        case _:
+            shown = f" (it is {json.dumps(written)})" if _is_scalar(written) else ""
+            return document.problem(key, f"{details['msg']}{shown}.", remedy)
+
+
+def _is_scalar(value: object) -> bool:
+    return value is None or isinstance(value, str | int | float | bool)
+
+
+def _keys_at(key: KeyPath) -> list[str]:
+    """The keys a contract may have below a key that is there."""
+    model = ColumnRule if key[:1] == ("columns",) else Contract
+    if model is Contract and key:
+        fields = {field.alias or name: field.annotation for name, field in Contract.model_fields.items()}
+        model = fields[str(key[0])]
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _did_you_mean(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {close[0]}?" if close else f"Known are {', '.join(known)}."
+
+
+def _name_problems(contract: Contract, document: Document) -> Iterator[ContractProblem]:
+    if contract.name != document.path.stem:
+        problem = f"The name {contract.name} is not that of the file, {document.path.name}."
+        yield document.problem(("name",), problem, "Make the two the same: runs, logs and ledger use the name.")
+
+
+def _target_problems(
+    contract: Contract, document: Document, tables: Mapping[str, TableDefinition]
+) -> Iterator[ContractProblem]:
+    table = tables.get(contract.target)
+    if table is None:
+        remedy = _did_you_mean(contract.target, sorted(tables))
+        yield document.problem(("target",), f"There is no table {contract.target}.", remedy)
+        return
+    for name in contract.columns:
+        key = ("columns", name)
+        if name not in table.column_names:
+            remedy = _did_you_mean(name, table.column_names)
+            yield document.problem(key, f"{table.name} has no column {name}.", remedy)
+        elif (refusal := constant_problem(contract, table.column(name))) is not None:
+            written = "value" if contract.columns[name].value is not None else "default"
+            remedy = f"The column is of type {table.column(name).type}."
+            yield document.problem((*key, written), f"{refusal.detail}.", remedy)

@@ -1,0 +1,259 @@
+"""What the text of a value means in a column of the target: the one definition of each typed verdict.
+
+A value is judged by its text, whether it came quoted or bare, from CSV or JSON. Typed values are held the way
+Arrow holds them: dates and times are integers, days and microseconds since 1970-01-01 UTC.
+
+Times are ISO 8601 with ``T`` or a space, with or without an offset, down to a bare date (midnight), with up to nine
+digits of a second (what is beyond the microsecond is cut); epochs and ``strptime`` formats where they are declared.
+A local time that its zone has twice is the first of the two; one that its zone skips has the offset before the gap.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
+
+from lakehouse.contracts.reason import Reason, Refusal
+from lakehouse.tables.definition import ColumnType
+
+Value = str | int | float | bool
+ValueParser = Callable[[str], Value | Refusal]
+
+ISO_8601 = "iso8601"
+EPOCH_SECONDS = "epoch_s"
+EPOCH_MILLISECONDS = "epoch_ms"
+
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_LOCAL_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - subtracted from times whose zone is UTC but not written
+_UTC_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_FIRST_MICROSECOND = (datetime.min - _LOCAL_EPOCH) // _MICROSECOND
+_LAST_MICROSECOND = (datetime.max - _LOCAL_EPOCH) // _MICROSECOND
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+#: What ``datetime.fromisoformat`` is trusted with: it also reads week dates, basic forms and any separator.
+_ISO_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?"
+    r"(?:Z|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?)?"
+)
+#: The same shape with spellings that are rarer, and with digits that name no time of day.
+_ISO_SHAPE = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?)"
+    r"(?: ?(Z|z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?))?"
+)
+_EPOCH = re.compile(r"([+-]?)([0-9]+)(?:\.([0-9]{1,9}))?")
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+#: More digits than any 64-bit integer or representable epoch has; also keeps ``int`` from refusing long texts.
+_MOST_DIGITS = 32
+_SHOWN_CHARACTERS = 80
+
+_WHOLE_NUMBER_BITS = {ColumnType.BIGINT: 64, ColumnType.INTEGER: 32}
+
+
+def parser_of(column_type: ColumnType, *, zone: str, time_formats: Sequence[str]) -> ValueParser | None:
+    """The function that reads a value's text for a column type; ``None`` where the text itself is the value.
+
+    :param zone: IANA name of the zone of times that are written without an offset.
+    :param time_formats: tried in this order: ``iso8601``, ``epoch_s``, ``epoch_ms`` or a ``strptime`` format.
+    """
+    match column_type:
+        case ColumnType.VARCHAR:
+            return None
+        case ColumnType.DATE:
+            return _parser_of_dates(time_formats)
+        case ColumnType.TIMESTAMP:
+            return _parser_of_times(zone, time_formats)
+        case ColumnType.BIGINT | ColumnType.INTEGER:
+            return _parser_of_whole_numbers(_WHOLE_NUMBER_BITS[column_type])
+        case ColumnType.DOUBLE:
+            return _double
+        case ColumnType.BOOLEAN:
+            return _boolean
+
+
+def shown(text: str) -> str:
+    """A value as a message shows it: quoted, and cut when it is long."""
+    return repr(text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…")
+
+
+def _wrong_type(text: str, expected: str) -> Refusal:
+    return Refusal(Reason.WRONG_TYPE, f"{shown(text)} is not {expected}")
+
+
+def _out_of_range(text: str, expected: str) -> Refusal:
+    return Refusal(Reason.OUT_OF_RANGE, f"{shown(text)} names no {expected}")
+
+
+def _first_reading(readings: Sequence[ValueParser], expected: str) -> ValueParser:
+    """The first reading that succeeds; else "names no …" if one knew the shape, else "is not a …"."""
+    if len(readings) == 1:
+        return readings[0]
+
+    def read(text: str) -> Value | Refusal:
+        refusals = []
+        for reading in readings:
+            value = reading(text)
+            if not isinstance(value, Refusal):
+                return value
+            refusals.append(value)
+        known_shapes = (refusal for refusal in refusals if refusal.reason is Reason.OUT_OF_RANGE)
+        return next(known_shapes, _wrong_type(text, expected))
+
+    return read
+
+
+def _parser_of_dates(time_formats: Sequence[str]) -> ValueParser:
+    declared = [_declared_date(format_) for format_ in time_formats if "%" in format_]
+    readings = [_iso_date, *declared] if ISO_8601 in time_formats or not declared else declared
+    return _first_reading(readings, "a date")
+
+
+def _iso_date(text: str) -> int | Refusal:
+    if not _DATE.fullmatch(text):
+        return _wrong_type(text, "a date")
+    try:
+        return date.fromisoformat(text).toordinal() - _EPOCH_DAY
+    except ValueError:
+        return _out_of_range(text, "day")
+
+
+def _declared_date(format_: str) -> ValueParser:
+    parse = _declared_datetime(format_)
+
+    def read(text: str) -> int | Refusal:
+        moment = parse(text)
+        return moment if isinstance(moment, Refusal) else moment.toordinal() - _EPOCH_DAY
+
+    return read
+
+
+def _parser_of_times(zone: str, time_formats: Sequence[str]) -> ValueParser:
+    time_zone = None if zone == "UTC" else ZoneInfo(zone)
+    return _first_reading([_time_reading(format_, time_zone) for format_ in time_formats], "a time")
+
+
+def _time_reading(format_: str, zone: tzinfo | None) -> ValueParser:
+    match format_:
+        case "iso8601":
+            return _iso_time(zone)
+        case "epoch_s":
+            return _epoch_time(1_000_000_000)
+        case "epoch_ms":
+            return _epoch_time(1_000_000)
+        case _:
+            return _declared_time(format_, zone)
+
+
+def _microseconds(moment: datetime, zone: tzinfo | None, text: str) -> int | Refusal:
+    if moment.tzinfo is None and zone is None:
+        return (moment - _LOCAL_EPOCH) // _MICROSECOND
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
+    return _in_calendar((aware - _UTC_EPOCH) // _MICROSECOND, text)
+
+
+def _in_calendar(microseconds: int, text: str) -> int | Refusal:
+    if _FIRST_MICROSECOND <= microseconds <= _LAST_MICROSECOND:
+        return microseconds
+    return _out_of_range(text, "time between the years 1 and 9999")
+
+
+def _iso_time(zone: tzinfo | None) -> ValueParser:
+    def read(text: str) -> int | Refusal:
+        if not _ISO_TIME.fullmatch(text):
+            rarer = _ISO_SHAPE.fullmatch(text)
+            if rarer is None:
+                return _wrong_type(text, "a time")
+            canonical = _canonical_iso(rarer)
+            if not _ISO_TIME.fullmatch(canonical):
+                return _out_of_range(text, "time of day")
+            return read_canonical(canonical, text)
+        return read_canonical(text, text)
+
+    def read_canonical(canonical: str, text: str) -> int | Refusal:
+        try:
+            moment = datetime.fromisoformat(canonical)
+        except ValueError:
+            return _out_of_range(text, "day")
+        return _microseconds(moment, zone, text)
+
+    return read
+
+
+def _canonical_iso(match: re.Match[str]) -> str:
+    day, clock, offset = match.groups(default="")
+    return f"{day}T{clock.replace(',', '.')}{'Z' if offset in {'z', 'UTC'} else offset}"
+
+
+def _epoch_time(nanoseconds_per_unit: int) -> ValueParser:
+    def read(text: str) -> int | Refusal:
+        match = _EPOCH.fullmatch(text)
+        if match is None:
+            return _wrong_type(text, "a number since 1970")
+        sign, whole, fraction = match.groups(default="")
+        if len(whole) > _MOST_DIGITS:
+            return _out_of_range(text, "time between the years 1 and 9999")
+        nanoseconds = int(whole) * nanoseconds_per_unit
+        nanoseconds += int(fraction or "0") * nanoseconds_per_unit // 10 ** len(fraction)
+        return _in_calendar((-nanoseconds if sign == "-" else nanoseconds) // 1_000, text)
+
+    return read
+
+
+def _declared_datetime(format_: str) -> Callable[[str], datetime | Refusal]:
+    shape = _digits_blanked(_LOCAL_EPOCH.replace(tzinfo=UTC).strftime(format_))
+
+    def read(text: str) -> datetime | Refusal:
+        try:
+            return datetime.strptime(text, format_)  # noqa: DTZ007 - the caller adds the contract's zone
+        except ValueError:
+            if _digits_blanked(text) == shape:
+                return _out_of_range(text, f"time of the format {format_}")
+            return _wrong_type(text, f"a time of the format {format_}")
+
+    return read
+
+
+def _digits_blanked(text: str) -> str:
+    return re.sub(r"[0-9]+", "0", text)
+
+
+def _declared_time(format_: str, zone: tzinfo | None) -> ValueParser:
+    parse = _declared_datetime(format_)
+
+    def read(text: str) -> int | Refusal:
+        moment = parse(text)
+        return moment if isinstance(moment, Refusal) else _microseconds(moment, zone, text)
+
+    return read
+
+
+def _parser_of_whole_numbers(bits: int) -> ValueParser:
+    limit = 1 << (bits - 1)
+
+    def read(text: str) -> int | Refusal:
+        if not _WHOLE_NUMBER.fullmatch(text):
+            return _wrong_type(text, "a whole number")
+        if len(text) > _MOST_DIGITS or not -limit <= (number := int(text)) < limit:
+            return _out_of_range(text, f"whole number of {bits} bits")
+        return number
+
+    return read
+
+
+def _double(text: str) -> float | Refusal:
+    if not _NUMBER.fullmatch(text):
+        return _wrong_type(text, "a finite number")
+    number = float(text)
+    return number if math.isfinite(number) else _out_of_range(text, "number of 64 bits")
+
+
+def _boolean(text: str) -> bool | Refusal:
+    lowered = text.lower()
+    if lowered in {"true", "false"}:
+        return lowered == "true"
+    return _wrong_type(text, "true or false")
