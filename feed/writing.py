@@ -1,0 +1,116 @@
+"""A whole feed written to files, with its truth beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from feed.defects import DefectRota
+from feed.plants import Courier, Kind
+from feed.sinks.text_file import open_text_file
+from feed.timeline import generate
+from feed.truth import TRUTH_FILE_NAME, CaseRegister, Tally, write_truth
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from feed.cases import Event
+    from feed.options import Format, Options
+    from feed.plants import Delivery
+    from feed.sinks import Sink
+    from feed.truth import Truth
+
+
+class OtherFeedError(Exception):
+    """The directory holds files of another feed, which would be taken for files of this one."""
+
+    def __init__(self, directory: Path, names: list[str]) -> None:
+        self.directory = directory
+        self.names = names
+        super().__init__(
+            f"{directory} holds {len(names)} files that are not of this feed ({names[0]}, …): "
+            "give an empty directory, or remove them"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilePlan:
+    """A file of the feed before it is written."""
+
+    name: str
+    file_format: Format
+    records: int
+
+
+def plan_files(options: Options) -> tuple[FilePlan, ...]:
+    """Return the files of the feed in the order of arrival: equal in records, formats in turn."""
+    files = options.file_count
+    width = max(4, len(str(files)))
+    stem = f"pgr_events_{options.start:%Y%m%d}"
+    return tuple(
+        FilePlan(
+            name=f"{stem}_{number + 1:0{width}d}.{file_format}{options.compression.suffix}",
+            file_format=file_format,
+            records=options.records * (number + 1) // files - options.records * number // files,
+        )
+        for number in range(files)
+        for file_format in [options.formats[number % len(options.formats)]]
+    )
+
+
+def deliver(options: Options) -> Iterator[Delivery]:
+    """Yield every record of the feed in the order of arrival; what the damage is, the writer decides."""
+    return Courier(options).deliver(generate(options))
+
+
+def write(options: Options, directory: Path) -> Truth:
+    """Write the feed into the directory, with `truth.json` beside the files, and return the truth.
+
+    The directory is made when it is not there. Files of the same feed are replaced.
+
+    :raises OtherFeedError: when the directory holds files of another feed.
+    :raises OSError: when a file cannot be written.
+    """
+    plans = plan_files(options)
+    directory.mkdir(parents=True, exist_ok=True)
+    _require_no_other_feed(directory, plans)
+    tally, register = Tally(), CaseRegister()
+    deliveries = Courier(options).deliver(_followed(generate(options), register))
+    rotas: dict[Format, DefectRota] = {}
+    for plan in plans:
+        path = directory / plan.name
+        with open_text_file(path, file_format=plan.file_format, compression=options.compression) as sink:
+            rota = rotas.setdefault(plan.file_format, DefectRota(sink.defects))
+            _write_file(islice(deliveries, plan.records), plan.records, sink=sink, rota=rota, tally=tally)
+        tally.end_file(plan.name)
+    truth = register.truth(options=options, tally=tally)
+    write_truth(truth, directory / TRUTH_FILE_NAME)
+    return truth
+
+
+def _followed(events: Iterator[Event], register: CaseRegister) -> Iterator[Event]:
+    for event in events:
+        register.follow(event)
+        yield event
+
+
+def _write_file(
+    deliveries: Iterator[Delivery], records: int, *, sink: Sink, rota: DefectRota, tally: Tally
+) -> None:
+    for place, delivery in enumerate(deliveries):
+        if delivery.kind is Kind.DAMAGED:
+            defect = rota.take(has_neighbours=0 < place < records - 1)
+            sink.write_damaged(delivery.event, defect)
+            tally.count_damaged(defect)
+        else:
+            sink.write(delivery.event)
+            tally.count(delivery)
+
+
+def _require_no_other_feed(directory: Path, plans: tuple[FilePlan, ...]) -> None:
+    own = {plan.name for plan in plans}
+    others = sorted(path.name for path in directory.glob("pgr_events_*") if path.name not in own)
+    if others:
+        raise OtherFeedError(directory, others)
