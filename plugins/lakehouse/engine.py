@@ -6,7 +6,7 @@ Driver errors are translated here and nowhere else.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -116,7 +116,9 @@ class TrinoEngine:
     def execute(self, statement: Statement) -> Outcome:
         if self._cancelled:
             raise StatementCancelledError(
-                error_name="USER_CANCELED", message="the engine was cancelled before the statement", query_id=None
+                error_name="USER_CANCELED",
+                message="the engine was cancelled before the statement",
+                query_id=None,
             )
         try:
             connection = self._connect()
@@ -140,14 +142,14 @@ class TrinoEngine:
         finally:
             with self._lock:
                 self._running = None
-            connection.close()
+            connection.close()  # type: ignore[no-untyped-call]
 
     def cancel(self) -> None:
         """Cancel the running statement, if any, and refuse every later one."""
         with self._lock:
             self._cancelled = True
             if self._running is not None:
-                self._running.cancel()
+                self._running.cancel()  # type: ignore[no-untyped-call]
 
     def _callback(self, statement: Statement) -> Callable[[Mapping[str, Any]], None] | None:
         if self._on_progress is None:
@@ -205,13 +207,14 @@ def connect_with(settings: Settings, *, source: str = "lakehouse") -> Callable[[
     """A factory of connections from settings, for programs outside Airflow."""
 
     def connect() -> trino.dbapi.Connection:
-        return trino.dbapi.connect(
+        return trino.dbapi.Connection(
             host=settings.trino_host,
             port=settings.trino_port,
             user=settings.trino_user,
             http_scheme=settings.trino_scheme,
             source=source,
             session_properties=session_properties(settings.names.catalog),
+            legacy_prepared_statements=False,
             request_timeout=60,
         )
 
@@ -221,5 +224,3 @@ def connect_with(settings: Settings, *, source: str = "lakehouse") -> Callable[[
 def statement_of(text: str, *parameters: Parameter) -> Statement:
     """A statement that somebody typed."""
     return Statement(name="typed", text=text.strip().rstrip(";").rstrip(), parameters=tuple(parameters))
-
-

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from dotenv import dotenv_values, find_dotenv
 
@@ -102,5 +101,3 @@ def read_environment() -> dict[str, str]:
     found = find_dotenv(usecwd=True)
     defaults = {name: value for name, value in dotenv_values(found).items() if value} if found else {}
     return defaults | dict(os.environ)
-
-

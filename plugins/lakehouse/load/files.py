@@ -52,9 +52,7 @@ def load_files(
     ledger = Ledger(engine=engine, clock=clock, run=run)
     preflight(engine, catalog=names.catalog, table=table, tables=ledger.tables)
     plan = plan_files(contract, store=store, ledger=ledger, pattern=pattern, limits=limits)
-    protocol = LoadProtocol(
-        engine=engine, ledger=ledger, table=table, names=names, clock=clock, on_step=on_step
-    )
+    protocol = LoadProtocol(engine=engine, ledger=ledger, table=table, names=names, clock=clock, on_step=on_step)
     for batch in plan.batches:
         manifest = stage_batch(
             batch,

@@ -229,8 +229,11 @@ def _ledger_fields(load: Load) -> dict[str, object]:
 
 
 def _pin(unit: Unit) -> dict[str, object]:
-    """The bounds of a unit's ledger rows. An empty source is [0, 0): only then must a row that ends where the
-    unit begins be seen, which would otherwise conflict with the neighbour range for nothing."""
+    """The bounds of a unit's ledger rows.
+
+    An empty source is [0, 0): only then must a row that ends where the unit begins be seen, which would otherwise
+    conflict with the neighbour range for nothing.
+    """
     has_empty = any(load.first_position == load.next_position for load in unit.loads)
     return {
         "source_from": unit.source_from,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lakehouse.contracts.contract import Contract
-from lakehouse.errors import ObjectNotFoundError
+from lakehouse.contracts.glob import Glob
+from lakehouse.errors import ObjectNotFoundError, TerminalError
 from lakehouse.identity import ObjectVersion
 from lakehouse.load.ledger import Ledger
 from lakehouse.store import ObjectStore
@@ -17,6 +18,19 @@ from lakehouse.store import ObjectStore
 _LOOKUP = 5_000
 #: A larger object is a batch of its own: its rows are merged in pieces as they were read.
 SHARED_BATCH_OBJECT_BYTES = 64 * 1024 * 1024
+
+
+class NotOfSourceError(TerminalError):
+    """Somebody asked a source for an object that is not its own."""
+
+    def __init__(self, *, uri: str, contract: Contract) -> None:
+        super().__init__(
+            f"{uri} is not an object of {contract.name}, which takes "
+            f"s3://{contract.origin.bucket}/{contract.origin.key}.",
+            remedy="Ask the source whose contract matches it, or put it where this one looks.",
+        )
+        self.uri = uri
+        self.contract = contract.name
 
 
 @dataclass(frozen=True)
@@ -101,6 +115,7 @@ def plan_files(
     :param pattern: a key or a glob that narrows the contract's own; must be matched by the contract too.
     :param register: whether new sources are given their id in the registry; a dry run does not.
     :raises ObjectNotFoundError: ``pattern`` names one key, and there is no such object.
+    :raises NotOfSourceError: ``pattern`` names an object that the contract does not take.
     """
     limits = limits or PlanLimits()
     seen = loaded = left = 0
@@ -148,14 +163,32 @@ def cut(sources: Iterable[PlannedSource], *, batch_bytes: int, limits: PlanLimit
 
 
 def _listing(contract: Contract, *, store: ObjectStore, pattern: str | None) -> Iterator[ObjectVersion]:
-    wanted = contract.narrowed(pattern)
+    bucket = contract.origin.bucket
+    glob = contract.key_glob if pattern is None else Glob(key_of(pattern, contract=contract))
     found = False
-    for version in store.list_objects(bucket=wanted.bucket, prefix=wanted.prefix):
-        if wanted.matches(version.key):
-            found = True
+    for version in store.list_objects(bucket=bucket, prefix=glob.literal_prefix):
+        if not glob.matches(version.key):
+            continue
+        found = True
+        if contract.matches(bucket, version.key):
             yield version
-    if not found and wanted.is_literal:
-        raise ObjectNotFoundError(bucket=wanted.bucket, key=wanted.prefix)
+        elif version.key == glob.pattern:
+            raise NotOfSourceError(uri=version.uri, contract=contract)
+    if not found and glob.literal_prefix == glob.pattern:
+        raise ObjectNotFoundError(bucket=bucket, key=glob.pattern)
+
+
+def key_of(pattern: str, *, contract: Contract) -> str:
+    """The key of a pattern that somebody typed: ``s3://bucket/key``, or a key of the contract's bucket.
+
+    :raises NotOfSourceError: it names another bucket.
+    """
+    if not pattern.startswith("s3://"):
+        return pattern
+    bucket, _, key = pattern.removeprefix("s3://").partition("/")
+    if bucket != contract.origin.bucket:
+        raise NotOfSourceError(uri=pattern, contract=contract)
+    return key
 
 
 def _identified(

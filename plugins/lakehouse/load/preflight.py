@@ -64,9 +64,7 @@ def check_table(engine: Engine, *, name: str) -> None:
     :raises UnsafeEngineError: isolation level, format version or file format breaks the guarantee.
     """
     catalog, schema, table = name.split(".")
-    statement = render(
-        "preflight/table_properties.sql", properties_table=f"{catalog}.{schema}.{table}$properties"
-    )
+    statement = render("preflight/table_properties.sql", properties_table=f"{catalog}.{schema}.{table}$properties")
     properties = {str(key): str(value) for key, value in engine.execute(statement).rows}
     refuse_properties(name, properties)
 
@@ -91,7 +89,7 @@ def refuse_properties(name: str, properties: dict[str, str]) -> None:
     file_format = properties.get("write.format.default", "PARQUET").upper()
     if file_format not in _FORMATS:
         raise UnsafeEngineError(
-            finding=f"{name} writes {file_format}, which has no bounds: every load would conflict with every other.",
+            finding=f"{name} writes {file_format}, which has no bounds: every load conflicts with every other.",
             remedy=f"ALTER TABLE {name} SET PROPERTIES format = 'PARQUET'.",
         )
 

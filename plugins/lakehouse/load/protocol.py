@@ -229,14 +229,12 @@ class LoadProtocol:
                     **_pin(unit),
                 )
             )
-            open_rejects = {source_id: count for source_id, count in counted.rows}
+            open_rejects = dict(counted.rows)
         groups: dict[str, list[_BronzeCount]] = {}
         for source_id, *values in bronze.rows:
             groups.setdefault(source_id, []).append(_BronzeCount(*values))
         for load in unit.loads:
-            problem = self._difference(
-                load, groups.get(load.source_id, []), open_rejects.get(load.source_id, 0)
-            )
+            problem = self._difference(load, groups.get(load.source_id, []), open_rejects.get(load.source_id, 0))
             if problem:
                 raise VerificationError(
                     source_id=load.source_id,

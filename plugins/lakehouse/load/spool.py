@@ -6,6 +6,7 @@ import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -21,23 +22,23 @@ SEGMENT_ROWS = 262_144
 SEGMENT_BYTES = 192 * 1024 * 1024
 
 _REJECT_SCHEMA = pa.schema(
-    [
-        ("source_id", pa.string()),
-        ("record_position", pa.int64()),
-        ("source", pa.string()),
-        ("reason", pa.string()),
-        ("column_name", pa.string()),
-        ("detail", pa.string()),
-        ("line", pa.int64()),
-        ("record", pa.binary()),
-        ("record_bytes", pa.int64()),
-        ("record_sha256", pa.string()),
-    ]
+    {
+        "source_id": pa.string(),
+        "record_position": pa.int64(),
+        "source": pa.string(),
+        "reason": pa.string(),
+        "column_name": pa.string(),
+        "detail": pa.string(),
+        "line": pa.int64(),
+        "record": pa.binary(),
+        "record_bytes": pa.int64(),
+        "record_sha256": pa.string(),
+    }
 )
 
 
 #: Parquet for one read by one engine on the same machine or network: speed before size.
-_COMPRESSION = "lz4"
+_COMPRESSION: Final = "lz4"
 
 
 @dataclass
@@ -89,9 +90,7 @@ class _Buffer:
     @property
     def is_full(self) -> bool:
         return (
-            self.row_count >= SEGMENT_ROWS
-            or self.row_bytes >= SEGMENT_BYTES
-            or self.reject_bytes >= SEGMENT_BYTES
+            self.row_count >= SEGMENT_ROWS or self.row_bytes >= SEGMENT_BYTES or self.reject_bytes >= SEGMENT_BYTES
         )
 
 
@@ -218,7 +217,7 @@ class SpoolWriter:
             keys.append(self._write_segment(rejects, prefix=self._places.rejects_prefix))
         return keys
 
-    def _statement_numbers(self, rows: pa.Table) -> pa.Array:
+    def _statement_numbers(self, rows: pa.Table) -> pa.Int32Array:
         """The statement that takes each row: partitions are dealt out in the order they are met."""
         # Sorted rows of one partition are neighbours, so counts in order of first appearance rebuild the column.
         groups = rows.group_by(["event_date", "service"], use_threads=False).aggregate([([], "count_all")])
@@ -227,7 +226,8 @@ class SpoolWriter:
             for partition in _partitions(groups)
         ]
         return pa.array(
-            np.repeat(np.array(numbers, dtype=np.int32), groups.column("count_all").to_numpy()), type=pa.int32()
+            np.repeat(np.array(numbers, dtype=np.int32), groups.column("count_all").to_numpy()),
+            type=pa.int32(),
         )
 
     def _write_segment(self, table: pa.Table, *, prefix: str) -> str:
@@ -249,4 +249,3 @@ def _partitions(rows: pa.Table) -> list[Partition]:
             distinct.column("event_date").to_pylist(), distinct.column("service").to_pylist(), strict=True
         )
     ]
-

@@ -209,16 +209,12 @@ class _Stage:
         loads = tuple(replace(load, end_position=end_position) for load in last.loads)
         self.units = [*before, Unit(loads=loads, statements=last.statements)]
 
-    def _leave_out(
-        self, source: PlannedSource, error: LakehouseError, *, is_terminal: bool, units: int
-    ) -> None:
+    def _leave_out(self, source: PlannedSource, error: LakehouseError, *, is_terminal: bool, units: int) -> None:
         self._writer.abandon_range()
         # A large source may have closed units before its end was known to be bad: none of it is merged.
         del self.units[units:]
         _LOG.warning("%s is left out: %s", source.version.uri, error)
-        self.failures.append(
-            Failure(source=source.version.uri, message=str(error), is_terminal=is_terminal)
-        )
+        self.failures.append(Failure(source=source.version.uri, message=str(error), is_terminal=is_terminal))
 
     def _report(self, source: PlannedSource, *, done: int, sources: int, loads: list[Load]) -> None:
         self._on_progress(
@@ -256,7 +252,7 @@ def _create_staging_tables(
 
 
 def _check_staged_rows(manifest: Manifest, *, engine: Engine, places: AttemptPlaces) -> None:
-    """Trino must see, of each source, as many rows as were judged good, each position once, all inside the range."""
+    """Trino must see as many rows of each source as were judged good, each position once, inside the range."""
     expected = _expected_rows(manifest)
     outcome = engine.execute(render("load/check_staging_rows.sql", staging=places.rows_table))
     for source_id, rows, positions, lowest, highest in outcome.rows:
@@ -270,7 +266,8 @@ def _check_staged_rows(manifest: Manifest, *, engine: Engine, places: AttemptPla
     for source_id, (good, _first, _next_position) in expected.items():
         if good:
             raise PositionsNotDistinctError(
-                staging_table=places.rows_table, detail=f"source {source_id} shows no rows, staged were {good}"
+                staging_table=places.rows_table,
+                detail=f"source {source_id} shows no rows, staged were {good}",
             )
 
 
@@ -278,9 +275,7 @@ def _expected_rows(manifest: Manifest) -> dict[str, tuple[int, int, int]]:
     expected: dict[str, tuple[int, int, int]] = {}
     for unit in manifest.units:
         for load in unit.loads:
-            rows, first, next_position = expected.get(
-                load.source_id, (0, load.first_position, load.next_position)
-            )
+            rows, first, next_position = expected.get(load.source_id, (0, load.first_position, load.next_position))
             expected[load.source_id] = (
                 rows + load.rows_loaded,
                 min(first, load.first_position),
@@ -291,4 +286,3 @@ def _expected_rows(manifest: Manifest) -> dict[str, tuple[int, int, int]]:
 
 def _partition_order(partition: Partition) -> tuple[str, str]:
     return (str(partition.event_date or ""), partition.service or "")
-

@@ -48,9 +48,7 @@ def create_tables(engine: Engine, *, names: StorageNames) -> list[TableChange]:
 
     :raises TableConflictError: an existing column has another type.
     """
-    engine.execute(
-        render("tables/schemas/bronze.sql", catalog=names.catalog, location=names.bronze_location)
-    )
+    engine.execute(render("tables/schemas/bronze.sql", catalog=names.catalog, location=names.bronze_location))
     engine.execute(render("tables/schemas/attempts.sql", staging_catalog=names.staging_catalog))
     paths = [*sorted(BRONZE_TABLES.glob("*.sql")), *sorted((SQL / "tables" / "protocol").glob("*.sql"))]
     changes = [_create_or_upgrade(path, engine=engine) for path in paths]
@@ -71,9 +69,7 @@ def _create_or_upgrade(path: Path, *, engine: Engine) -> TableChange:
         return TableChange(name=name, action="created")
     for column in wanted:
         if column.name in found and found[column.name] != column.type:
-            raise TableConflictError(
-                table=name, column=column.name, found=found[column.name], wanted=column.type
-            )
+            raise TableConflictError(table=name, column=column.name, found=found[column.name], wanted=column.type)
     missing = [column for column in wanted if column.name not in found]
     for column in missing:
         engine.execute(
@@ -95,9 +91,7 @@ def _create_or_upgrade(path: Path, *, engine: Engine) -> TableChange:
 
 def _existing_columns(name: str, *, engine: Engine) -> dict[str, str]:
     catalog, schema, table = name.split(".")
-    outcome = engine.execute(
-        render("tables/show_columns.sql", catalog=catalog, schema=schema, table=table)
-    )
+    outcome = engine.execute(render("tables/show_columns.sql", catalog=catalog, schema=schema, table=table))
     return {column: str(column_type).lower() for column, column_type in outcome.rows}
 
 
@@ -107,5 +101,3 @@ def _template(path: Path) -> str:
 
 def _created_name(text: str) -> str:
     return text.split(" view ", 1)[1].split(None, 1)[0]
-
-
