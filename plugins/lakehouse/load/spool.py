@@ -6,7 +6,7 @@ import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -21,20 +21,19 @@ from lakehouse.tables.definition import TableDefinition
 SEGMENT_ROWS = 262_144
 SEGMENT_BYTES = 192 * 1024 * 1024
 
-_REJECT_SCHEMA = pa.schema(
-    {
-        "source_id": pa.string(),
-        "record_position": pa.int64(),
-        "source": pa.string(),
-        "reason": pa.string(),
-        "column_name": pa.string(),
-        "detail": pa.string(),
-        "line": pa.int64(),
-        "record": pa.binary(),
-        "record_bytes": pa.int64(),
-        "record_sha256": pa.string(),
-    }
-)
+_REJECT_FIELDS: list[pa.Field[Any]] = [
+    pa.field("source_id", pa.string()),
+    pa.field("record_position", pa.int64()),
+    pa.field("source", pa.string()),
+    pa.field("reason", pa.string()),
+    pa.field("column_name", pa.string()),
+    pa.field("detail", pa.string()),
+    pa.field("line", pa.int64()),
+    pa.field("record", pa.binary()),
+    pa.field("record_bytes", pa.int64()),
+    pa.field("record_sha256", pa.string()),
+]
+_REJECT_SCHEMA = pa.schema(_REJECT_FIELDS)
 
 
 #: Parquet for one read by one engine on the same machine or network: speed before size.

@@ -1,0 +1,3 @@
+select table_name
+from {{ staging_catalog | identifier }}.information_schema.tables
+where table_schema = {{ bind(schema) }}

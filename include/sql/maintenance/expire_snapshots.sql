@@ -1,0 +1,1 @@
+alter table {{ table | identifier }} execute expire_snapshots (retention_threshold => {{ retention | literal }})

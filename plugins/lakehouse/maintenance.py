@@ -1,0 +1,104 @@
+"""Keeps what loads leave behind small: snapshots, metadata, orphan files, and the attempts of dead workers.
+
+Everything here is safe beside running loads: a load that reads a snapshot which expires fails once, and is run
+again. The catalog of the local stack keeps every metadata file, whatever the tables' properties say, so removing
+orphans is what bounds it.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from lakehouse.engine import Engine
+from lakehouse.load.attempt import SPOOL_PREFIX, STAGING_SCHEMA
+from lakehouse.load.ledger import Clock, system_clock
+from lakehouse.settings import StorageNames
+from lakehouse.statements import render
+from lakehouse.store import ObjectStore
+
+_LOG = logging.getLogger(__name__)
+
+#: A load that was planned before this may have to run again.
+SNAPSHOT_RETENTION = timedelta(hours=1)
+#: Longer than any statement runs: a file that no snapshot knows may belong to one that is about to commit.
+ORPHAN_RETENTION = timedelta(hours=6)
+#: Longer than any attempt lives.
+ATTEMPT_RETENTION = timedelta(days=1)
+_ATTEMPT_TIME = "%Y%m%d_%H%M%S"
+_ATTEMPT_TIME_CHARACTERS = len("20261123_090512")
+
+
+@dataclass(frozen=True)
+class SweepReport:
+    """What a sweep removed."""
+
+    tables: int
+    spools: int
+    objects: int
+
+
+def maintain_table(
+    engine: Engine,
+    *,
+    name: str,
+    snapshot_retention: timedelta = SNAPSHOT_RETENTION,
+    orphan_retention: timedelta = ORPHAN_RETENTION,
+) -> None:
+    """Expire old snapshots of a table, then remove files that no snapshot knows.
+
+    :raises StatementError: a retention is below what the catalog allows (iceberg.*.min-retention).
+    """
+    engine.execute(
+        render("maintenance/expire_snapshots.sql", table=name, retention=_trino_duration(snapshot_retention))
+    )
+    engine.execute(
+        render("maintenance/remove_orphan_files.sql", table=name, retention=_trino_duration(orphan_retention))
+    )
+
+
+def sweep_attempts(
+    engine: Engine,
+    *,
+    store: ObjectStore,
+    names: StorageNames,
+    clock: Clock = system_clock,
+    retention: timedelta = ATTEMPT_RETENTION,
+) -> SweepReport:
+    """Drop staging tables and spools of attempts that are older than any attempt lives."""
+    oldest = clock() - retention
+    tables = 0
+    listed = engine.execute(
+        render("maintenance/attempt_tables.sql", staging_catalog=names.staging_catalog, schema=STAGING_SCHEMA)
+    )
+    for (table,) in listed.rows:
+        attempt = table.partition("_")[2]
+        if _is_older(attempt, than=oldest):
+            staging = f"{names.staging_catalog}.{STAGING_SCHEMA}.{table}"
+            engine.execute(render("load/drop_staging.sql", staging=staging))
+            tables += 1
+    spools: set[str] = set()
+    objects = 0
+    for version in list(store.list_objects(bucket=names.bucket, prefix=SPOOL_PREFIX)):
+        attempt = version.key.removeprefix(SPOOL_PREFIX).partition("/")[0]
+        if _is_older(attempt, than=oldest):
+            store.delete(bucket=names.bucket, key=version.key)
+            spools.add(attempt)
+            objects += 1
+    report = SweepReport(tables=tables, spools=len(spools), objects=objects)
+    _LOG.info("swept %s", report)
+    return report
+
+
+def _is_older(attempt: str, *, than: datetime) -> bool:
+    """Whether an attempt's name tells a time before this; a name that is not an attempt's is never older."""
+    try:
+        started = datetime.strptime(attempt[:_ATTEMPT_TIME_CHARACTERS], _ATTEMPT_TIME).replace(tzinfo=UTC)
+    except ValueError:
+        return False
+    return started < than
+
+
+def _trino_duration(duration: timedelta) -> str:
+    return f"{int(duration.total_seconds())}s"
