@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,4 +114,6 @@ def _show(truth: Truth, out: Path) -> None:
 
 
 if __name__ == "__main__":
+    # Nothing in a feed refers in circles, and to look for circles among all waiting events takes long.
+    gc.disable()
     main()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -19,10 +19,15 @@ def date_of_day(day: int) -> str:
 
 def clock_of(milliseconds: int) -> str:
     """Return the time of day as HH:MM:SS.mmm."""
-    seconds, millisecond = divmod(milliseconds % DAY_MS, 1000)
-    minutes, second = divmod(seconds, 60)
+    second, millisecond = divmod(milliseconds % DAY_MS, 1000)
+    return f"{_clock_of_second(second)}.{millisecond:03d}"
+
+
+@cache
+def _clock_of_second(second_of_day: int) -> str:
+    minutes, second = divmod(second_of_day, 60)
     hour, minute = divmod(minutes, 60)
-    return f"{hour:02d}:{minute:02d}:{second:02d}.{millisecond:03d}"
+    return f"{hour:02d}:{minute:02d}:{second:02d}"
 
 
 @lru_cache(maxsize=64)

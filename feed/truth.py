@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from feed.options import Options  # noqa: TC001  # msgspec resolves it
+from feed.options import Options
 from feed.plants import Kind
 from feed.timestamps import DAY_MS, date_of_day
 from feed.workflow import OPEN_STATES, Action, State
