@@ -1,0 +1,20 @@
+"""The end of a log."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+
+
+def tail(path: Path, *, lines: int = 20) -> str:
+    """Return the last lines of a file, nothing when there is no such file."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return "".join(deque(file, maxlen=lines))
+    except FileNotFoundError:
+        return ""
+
+
+def total_size(paths: list[Path]) -> int:
+    """Return how many bytes files hold together."""
+    return sum(path.stat().st_size for path in paths if path.exists())

@@ -1,0 +1,80 @@
+"""Waiting until engines answer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from stack.engines import Engine, NotAnsweringError
+from stack.errors import EngineFailedError
+from stack.layout import StackLayout
+from stack.log_files import tail, total_size
+from stack.supervision import Supervisor
+
+# An engine that writes nothing to its log for this long is not starting, it hangs.
+SILENT_SECONDS = 50
+# One that keeps logging may be slow, on a loaded machine, but not this slow.
+LONGEST_START_SECONDS = 180
+PAUSE_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Waits for the engines of one stack."""
+
+    layout: StackLayout
+    supervisor: Supervisor
+    environment: Mapping[str, str]
+    console: Console
+
+    def wait_for(self, engines: Iterable[Engine]) -> None:
+        """Return when every engine has answered; EngineFailedError as soon as one cannot any more."""
+        given_up = threading.Event()
+        with ThreadPoolExecutor() as pool:
+            waiting = [pool.submit(self._wait_for_one, engine, given_up) for engine in engines]
+            done, _ = wait(waiting, return_when=FIRST_EXCEPTION)
+            given_up.set()
+        for future in done:
+            future.result()
+
+    def _wait_for_one(self, engine: Engine, given_up: threading.Event) -> None:
+        started = last_progress = time.monotonic()
+        logged = 0
+        pids: dict[str, int] = {}
+        while not given_up.is_set():
+            self._require_running(engine, pids)
+            try:
+                version = engine.ask(self.environment)
+            except NotAnsweringError as error:
+                reason = str(error)
+            else:
+                seconds = time.monotonic() - started
+                self.console.print(
+                    f"  {engine.name} {version} answers on port {self.environment[engine.port]} ({seconds:.0f} s)"
+                )
+                return
+            now = time.monotonic()
+            if (size := total_size(engine.logs(self.layout))) != logged:
+                logged, last_progress = size, now
+            if now - last_progress > SILENT_SECONDS or now - started > LONGEST_START_SECONDS:
+                raise self._failure(engine, engine.programs[0], f"no answer after {now - started:.0f} s: {reason}")
+            given_up.wait(PAUSE_SECONDS)
+
+    def _require_running(self, engine: Engine, pids: dict[str, int]) -> None:
+        """Raise EngineFailedError when a program of the engine has ended, even if it was started again."""
+        states = self.supervisor.states()
+        for program in engine.programs:
+            state = states[program]
+            if not state.is_running:
+                raise self._failure(engine, program, f"its process {program} is {state.state}: {state.detail}")
+            if state.pid and pids.setdefault(program, state.pid) != state.pid:
+                raise self._failure(engine, program, f"its process {program} ended and was started again")
+
+    def _failure(self, engine: Engine, program: str, reason: str) -> EngineFailedError:
+        log = self.layout.logs / f"{program}.log"
+        return EngineFailedError(engine=engine.name, reason=reason, log=log, tail=tail(log))
