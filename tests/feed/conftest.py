@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from feed import Format, Options, Truth, write
-from tests.feed.independent_reader import good_rows, read_content
+from tests.feed.independent_reader import judged, read_content
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,17 @@ def mixed_feed(tmp_path_factory) -> WrittenFeed:
 
 
 @pytest.fixture(scope="session")
-def mixed_rows(mixed_feed) -> dict[str, list[dict]]:
+def mixed_records(mixed_feed) -> dict[str, list[dict | str]]:
+    """The judged records of each file of `mixed_feed`, in order."""
+    return {
+        file.name: judged(mixed_feed.content(file.name), file.name.rsplit(".", 1)[1])
+        for file in mixed_feed.truth.files
+    }
+
+
+@pytest.fixture(scope="session")
+def mixed_rows(mixed_records) -> dict[str, list[dict]]:
     """The accepted rows of each file of `mixed_feed`, in order."""
     return {
-        file.name: good_rows(mixed_feed.content(file.name), file.name.rsplit(".", 1)[1])
-        for file in mixed_feed.truth.files
+        name: [record for record in records if isinstance(record, dict)] for name, records in mixed_records.items()
     }

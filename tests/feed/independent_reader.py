@@ -1,4 +1,4 @@
-"""Reads a feed's files by the platform's rules, with the standard library and nothing of the generator."""
+"""Judges a feed's files by the platform's rules, with the standard library and nothing of the generator."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import re
 from datetime import date
 from pathlib import Path
 
@@ -26,56 +27,58 @@ def read_content(path: Path) -> bytes:
     return content
 
 
-def good_rows(content: bytes, file_format: str) -> list[dict]:
-    """The rows that the platform's rules accept, attributes decoded; written without the generator."""
-    rows = _csv_rows(content) if file_format == "csv" else _jsonl_rows(content)
-    return [row | {"attributes": _attributes(row)} for row in rows]
-
-
-def _attributes(row: dict) -> dict:
-    text = row["attributes_json"]
-    return json.loads(text) if isinstance(text, str) else text
-
-
-def _csv_rows(content: bytes) -> list[dict]:
+def judged(content: bytes, file_format: str) -> list[dict | str]:
+    """Each record in order: its columns, with the attributes decoded beside them, or the reason of its reject."""
+    if file_format == "jsonl":
+        return [_judged_line(line) for line in content.split(b"\n")[:-1]]
     # Latin-1 keeps every byte, so that one bad row spoils no other.
     header, *rows = csv.reader(io.StringIO(content.decode("latin-1"), newline=""), strict=True)
     assert header == HEADER.split(",")
-    accepted = []
-    for row in rows:
-        if len(row) != len(header):
-            continue
-        try:
-            fields = [field.encode("latin-1").decode() for field in row]
-        except UnicodeDecodeError:
-            continue
-        record = dict(zip(header, fields, strict=True))
-        if is_good(record):
-            accepted.append(record)
-    return accepted
+    return [_judged_row(header, row) for row in rows]
 
 
-def _jsonl_rows(content: bytes) -> list[dict]:
-    accepted = []
-    for line in content.split(b"\n")[:-1]:
-        try:
-            pairs = json.loads(line, object_pairs_hook=list)
-        except ValueError:
-            continue
-        names = [pair[0] for pair in pairs if isinstance(pair, tuple)]
-        if len(names) != len(set(names)) or not names or line.count(b"{") > 200:
-            continue
-        record = json.loads(line)
-        if is_good(record):
-            accepted.append(record)
-    return accepted
+def good_rows(content: bytes, file_format: str) -> list[dict]:
+    return [record for record in judged(content, file_format) if isinstance(record, dict)]
 
 
-def is_good(record: dict) -> bool:
-    if not record.get("tenant_id") or "\x00" in record["actor_id"]:
-        return False
+def _judged_row(header: list[str], row: list[str]) -> dict | str:
+    if not row:
+        return "empty_record"
+    if len(row) != len(header):
+        return "missing_field" if len(row) < len(header) else "extra_field"
+    try:
+        fields = [field.encode("latin-1").decode() for field in row]
+    except UnicodeDecodeError:
+        return "not_utf8"
+    return _judged_record(dict(zip(header, fields, strict=True)))
+
+
+def _judged_line(line: bytes) -> dict | str:
+    if not line:
+        return "empty_record"
+    try:
+        value = json.loads(line.decode(), object_pairs_hook=list)
+    except ValueError as error:
+        return "not_utf8" if isinstance(error, UnicodeDecodeError) else "invalid_json"
+    if not all(isinstance(pair, tuple) for pair in value):
+        return "wrong_type"
+    if len({name for name, _ in value}) < len(value):
+        return "duplicate_field"
+    if line.count(b"{") > 200:
+        return "too_deep"
+    return _judged_record(json.loads(line))
+
+
+def _judged_record(record: dict) -> dict | str:
+    if any("\x00" in value for value in record.values() if isinstance(value, str)):
+        return "nul_byte"
+    if not record.get("tenant_id"):
+        return "missing_field"
+    if not re.match(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\.\d{3}(Z|\+\d\d:\d\d)?$", record["event_time"]):
+        return "wrong_type"
     try:
         date.fromisoformat(record["event_date"])
     except ValueError:
-        return False
-    return record["event_time"][:1] == "2"
+        return "out_of_range"
+    attributes = record["attributes_json"]
+    return record | {"attributes": json.loads(attributes) if isinstance(attributes, str) else attributes}
