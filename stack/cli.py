@@ -9,6 +9,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from stack import checks
+from stack.demo import demo
 from stack.engines import ENGINES
 from stack.environment import export_lines, inherited_environment
 from stack.errors import StackError
@@ -32,8 +34,12 @@ class StackGroup(click.Group):
             ctx.exit(1)
 
 
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=True)
+
+
 def _stack() -> Stack:
-    return Stack(StackLayout.of_environment(), Console(highlight=False, soft_wrap=True))
+    return Stack(StackLayout.of_environment(), _console())
 
 
 @click.group(cls=StackGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -68,7 +74,7 @@ def status() -> None:
     for each in statuses:
         state = "[green]up" if each.version is not None else "[red]down"
         table.add_row(each.engine.name, state, each.version or "", each.port, f"{each.memory / 1_000_000:,.0f} MB")
-    Console(highlight=False).print(table)
+    _console().print(table)
     if any(each.version is None for each in statuses):
         sys.exit(1)
 
@@ -133,3 +139,21 @@ def pin(*, trino: str | None, kafka: str | None) -> None:
         kafka=kafka or pinned["kafka"].version,
         console=Console(stderr=True, highlight=False),
     )
+
+
+@main.command()
+def lint() -> None:
+    """Run ruff, mypy and sqlfluff."""
+    if not checks.lint(_console()):
+        sys.exit(1)
+
+
+@main.command()
+@click.option("--long", is_flag=True, help="Also the tests that take full counts.")
+def test(*, long: bool) -> None:
+    """Run the linters and every test, on a stack of the tests' own."""
+    if not checks.test(_console(), long=long):
+        sys.exit(1)
+
+
+main.add_command(demo)

@@ -55,6 +55,11 @@ def read_environment_file(path: Path) -> dict[str, str]:
     return settings
 
 
+def port_settings(path: Path) -> list[str]:
+    """Return the names of the settings that are listening ports."""
+    return [name for name in dotenv_values(path) if name.endswith("_PORT")]
+
+
 def ports(settings: Mapping[str, str], *, path: Path) -> dict[str, int]:
     """Return every listening port by the name of its setting; InvalidSettingError when one is not a port."""
     found = {}

@@ -1,0 +1,1 @@
+"""What sqlfluff needs to render the SQL templates."""
