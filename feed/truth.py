@@ -140,7 +140,7 @@ class Tally:
 
     def count_damaged(self, defect: Defect) -> None:
         """Count a damaged record."""
-        self._rejects[defect.reason] += 1
+        self._rejects[defect.reason.value] += 1
 
     def end_file(self, name: str) -> None:
         """Close the counts of a file."""
