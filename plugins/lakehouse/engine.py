@@ -5,6 +5,7 @@ Driver errors are translated here and nowhere else.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ from lakehouse.statements import Parameter, Statement
 
 #: The guard of ``load/merge_rows.sql`` fails with this text.
 GUARD_TEXT = "staged positions are not distinct"
+
+#: What the driver raises; its HttpError stands outside its own tree.
+_DRIVER_ERRORS = (trino_exceptions.Error, trino_exceptions.HttpError, requests.RequestException, OSError)
 
 _CANCELLED = frozenset(
     {
@@ -110,7 +114,8 @@ class TrinoEngine:
         self._connect = connect
         self._on_progress = on_progress
         self._running: trino.dbapi.Cursor | None = None
-        self._lock = threading.Lock()
+        # Re-entrant: a signal handler cancels in the very thread that executes.
+        self._lock = threading.RLock()
         self._cancelled = False
 
     def execute(self, statement: Statement) -> Outcome:
@@ -122,7 +127,7 @@ class TrinoEngine:
             )
         try:
             connection = self._connect()
-        except (trino_exceptions.Error, requests.RequestException, OSError) as error:
+        except _DRIVER_ERRORS as error:
             raise EngineUnavailableError(message=str(error)) from error
         cursor = connection.cursor(stats_callback=self._callback(statement))
         with self._lock:
@@ -137,8 +142,12 @@ class TrinoEngine:
                 query_id=cursor.query_id,
                 updated=cursor.rowcount if cursor.update_type is not None and cursor.rowcount >= 0 else None,
             )
-        except (trino_exceptions.Error, requests.RequestException, OSError) as error:
+        except _DRIVER_ERRORS as error:
             raise translate(error, query_id=cursor.query_id, statement=statement) from error
+        except BaseException:
+            # A time-out or an interrupt: nobody waits for the statement any more.
+            _cancel(cursor)
+            raise
         finally:
             with self._lock:
                 self._running = None
@@ -149,32 +158,43 @@ class TrinoEngine:
         with self._lock:
             self._cancelled = True
             if self._running is not None:
-                self._running.cancel()  # type: ignore[no-untyped-call]
+                _cancel(self._running)
 
-    def _callback(self, statement: Statement) -> Callable[[Mapping[str, Any]], None] | None:
-        if self._on_progress is None:
-            return None
-        report = self._on_progress
+    def _callback(self, statement: Statement) -> Callable[[Mapping[str, Any]], None]:
         seen: list[tuple[str, int]] = []
 
         def on_stats(stats: Mapping[str, Any]) -> None:
+            cursor = self._running
+            if cursor is None:
+                return
+            if self._cancelled:
+                # The cancel came before the query had an id, and could not reach it.
+                _cancel(cursor)
+            if self._on_progress is None:
+                return
             percentage = stats.get("progressPercentage")
             state = str(stats.get("state", ""))
             step = (state, int((percentage or 0) // 10))
             if seen and seen[-1] == step:
                 return
             seen.append(step)
-            report(
+            self._on_progress(
                 Progress(
                     statement=statement.name,
                     query_id=str(stats.get("queryId", "")),
                     state=state,
                     percentage=percentage,
-                    info_uri=stats.get("infoUri"),
+                    info_uri=cursor.info_uri,
                 )
             )
 
         return on_stats
+
+
+def _cancel(cursor: trino.dbapi.Cursor) -> None:
+    """Cancel a query if it runs; nothing depends on an engine that does not answer."""
+    with contextlib.suppress(*_DRIVER_ERRORS):
+        cursor.cancel()  # type: ignore[no-untyped-call]
 
 
 def translate(error: Exception, *, query_id: str | None, statement: Statement) -> LakehouseError:
