@@ -68,7 +68,12 @@ def column_judges(contract: Contract, table: TableDefinition) -> tuple[ColumnJud
 
     The contract must have been checked against the table (:func:`lakehouse.contracts.loading.load_contract`).
     """
-    return tuple(_judge_of(contract, column) for column in table.columns)
+    derives_day = {DERIVED_DAY, DERIVED_FROM} <= set(table.column_names)
+    return tuple(
+        # Whether a derived day is missing is known only when the time was read.
+        replace(judge, required=False) if derives_day and judge.column.name == DERIVED_DAY else judge
+        for judge in (_judge_of(contract, column) for column in table.columns)
+    )
 
 
 def constant_problem(contract: Contract, column: Column) -> Refusal | None:

@@ -1,0 +1,20 @@
+"""Readers: bytes in, judged records out. Streaming, in bounded memory; nothing of Airflow."""
+
+from __future__ import annotations
+
+from lakehouse.contracts.reason import Reason
+from lakehouse.readers.errors import DamagedFileError, SchemaMismatchError
+from lakehouse.readers.json_judge import JsonJudge
+from lakehouse.readers.judged_batch import JudgedBatch, Reject
+from lakehouse.readers.reader import Reader, reader_for
+
+__all__ = [
+    "DamagedFileError",
+    "JsonJudge",
+    "JudgedBatch",
+    "Reader",
+    "Reason",
+    "Reject",
+    "SchemaMismatchError",
+    "reader_for",
+]

@@ -1,0 +1,168 @@
+"""CSV with a header: a record's position is its number from 0 below the header.
+
+Columns go by name, in any order. A blank line between records is a record, refused as ``empty_record``; blank lines
+above the header are passed over, and those after the last record are padding.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from itertools import chain
+from typing import BinaryIO
+
+from lakehouse.contracts.column_judge import WHOLE_RECORD
+from lakehouse.contracts.contract import Contract, UnknownColumns
+from lakehouse.contracts.reason import Reason, Refusal
+from lakehouse.readers.csv_header import Header, checked_header
+from lakehouse.readers.csv_records import split_records
+from lakehouse.readers.judged_batch import JudgedBatch, Reject, reject_of
+from lakehouse.readers.record_batches import (
+    BrokenRecord,
+    OversizedRecord,
+    Record,
+    RecordBatch,
+    batches,
+    line_breaks,
+)
+from lakehouse.readers.row_judge import RowJudge
+from lakehouse.readers.source_text import SourceText, open_source_text
+from lakehouse.tables.definition import TableDefinition
+
+#: Records parsed together; more at once only keep the garbage collector busy.
+_RUN = 2_048
+_BLANK_LINE = Refusal(Reason.EMPTY_RECORD, "the line is blank")
+
+
+class CsvReader:
+    """Reads CSV files under one contract."""
+
+    def __init__(self, contract: Contract, table: TableDefinition, *, batch_records: int) -> None:
+        self._contract = contract
+        self._rows = RowJudge(contract, table)
+        self._batch_records = batch_records
+        # A limit of the whole process, far below what a record may have.
+        csv.field_size_limit(max(csv.field_size_limit(), contract.max_record_bytes))
+
+    def read(self, stream: BinaryIO, *, start: int = 0) -> Iterator[JudgedBatch]:
+        """The file's records from position ``start`` on, judged.
+
+        :raises DamagedFileError: the file cannot be read to its end.
+        :raises SchemaMismatchError: the header is not what the contract wants.
+        """
+        text = open_source_text(stream, encoding=self._contract.csv.encoding)
+        runs = split_records(text, dialect=self._contract.csv, limit=self._contract.max_record_bytes)
+        above, rest = _split_at_header(runs)
+        if not above:
+            return
+        header = checked_header(above[-1], self._contract, self._rows.judges)
+        line = 1 + self._contract.csv.skip_lines + _lines_of(above)
+        for batch in batches(rest, batch_records=self._batch_records):
+            if (wanted := batch.since(start)) is not None:
+                passed = batch.records[: wanted.first_position - batch.first_position]
+                yield self._judged(wanted, header, text, line + _lines_of(passed))
+            line += _lines_of(batch.records)
+
+    def _judged(self, batch: RecordBatch, header: Header, text: SourceText, line: int) -> JudgedBatch:
+        positions = range(batch.first_position, batch.next_position)
+        texts, refusals = self._texts(batch.records)
+        fields = self._fields(texts, header, refusals)
+        columns: list[list[str | None] | list[str]] = []
+        for judge in self._rows.judges:
+            place = header.place_of(judge.field)
+            if judge.field == WHOLE_RECORD:
+                columns.append(texts)
+            else:
+                columns.append([None] * len(texts) if place is None else fields[place])
+        if header.unknown and self._contract.unknown_columns is UnknownColumns.REJECT:
+            refused = Refusal(Reason.EXTRA_FIELD, "no column takes the field", header.unknown[0])
+            refusals = dict.fromkeys(range(len(texts)), refused) | refusals
+        well_formed = len(texts) - len(refusals)
+        rows = self._rows.rows(columns, positions=positions, refusals=refusals)
+        rejects = self._rejects(batch, refusals, text, line) if refusals else ()
+        unknown = dict.fromkeys(header.unknown, well_formed) if well_formed else {}
+        return JudgedBatch(rows, rejects, batch.first_position, batch.next_position, unknown)
+
+    def _texts(self, records: list[Record]) -> tuple[list[str], dict[int, Refusal]]:
+        """The records as text, empty where they are refused before their fields are looked at."""
+        texts: list[str] = []
+        refusals: dict[int, Refusal] = {}
+        for index, record in enumerate(records):
+            text = _text_of(record)
+            if isinstance(text, Refusal):
+                refusals[index] = text
+                text = ""
+            texts.append(text)
+        return texts, refusals
+
+    def _fields(self, texts: list[str], header: Header, refusals: dict[int, Refusal]) -> list[list[str]]:
+        """The file's columns; records with too few or too many fields are refused."""
+        dialect = self._contract.csv
+        blank = [""] * header.width
+        columns: list[list[str]] = [[] for _ in header.names]
+        for start in range(0, len(texts), _RUN):
+            run = texts[start : start + _RUN]
+            records = list(csv.reader(run, delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True))
+            for place, fields in enumerate(records):
+                if len(fields) != header.width:
+                    refusals.setdefault(start + place, _ragged(fields, header))
+                    records[place] = blank
+            for column, values in zip(columns, zip(*records, strict=True), strict=True):
+                column.extend(values)
+        return columns
+
+    def _rejects(
+        self, batch: RecordBatch, refusals: dict[int, Refusal], text: SourceText, line: int
+    ) -> tuple[Reject, ...]:
+        rejects = []
+        for index, record in enumerate(batch.records):
+            position = batch.first_position + index
+            if isinstance(record, OversizedRecord):
+                limit = self._contract.max_record_bytes
+                rejects.append(record.reject(position=position, limit=limit, line=line, keep=True))
+            elif (refusal := refusals.get(index)) is not None:
+                sent = text.original(record if isinstance(record, bytes) else record.record)
+                rejects.append(reject_of(refusal, position=position, original=sent, record=sent, line=line))
+            line += _lines_of([record])
+        return tuple(rejects)
+
+
+def _split_at_header(runs: Iterator[list[Record]]) -> tuple[list[Record], Iterator[list[Record]]]:
+    """The records down to the first that is not blank, and the runs after it; nothing if all are blank."""
+    blanks = 0
+    for run in runs:
+        for place, record in enumerate(run):
+            if record != b"":
+                return [*[b""] * blanks, record], chain([run[place + 1 :]], runs)
+            blanks += 1
+    return [], iter(())
+
+
+def _lines_of(records: list[Record]) -> int:
+    inside = sum(record.line_breaks for record in records if isinstance(record, OversizedRecord))
+    broken = (record.record for record in records if isinstance(record, BrokenRecord))
+    whole = (record for record in records if isinstance(record, bytes))
+    return len(records) + inside + line_breaks(b" ".join(chain(whole, broken)))
+
+
+def _text_of(record: Record) -> str | Refusal:
+    match record:
+        case OversizedRecord():
+            return Refusal(Reason.TOO_LARGE, "")
+        case BrokenRecord():
+            return record.refusal
+        case b"":
+            return _BLANK_LINE
+    if b"\0" in record:
+        return Refusal(Reason.NUL_BYTE, f"byte {record.index(0)} is NUL")
+    try:
+        return record.decode()
+    except UnicodeDecodeError as error:
+        return Refusal(Reason.NOT_UTF8, f"byte {error.start} cannot be decoded: {error.reason}")
+
+
+def _ragged(fields: list[str], header: Header) -> Refusal:
+    detail = f"the record has {len(fields)} fields, the header {header.width}"
+    if len(fields) < header.width:
+        return Refusal(Reason.MISSING_FIELD, detail, header.names[len(fields)])
+    return Refusal(Reason.EXTRA_FIELD, detail)

@@ -1,0 +1,39 @@
+"""Why a whole file is refused; both errors are terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lakehouse.errors import TerminalError
+
+
+class DamagedFileError(TerminalError):
+    """A file ends before it should, or its compression or encoding is broken."""
+
+    def __init__(self, *, problem: str) -> None:
+        super().__init__(
+            f"The file is damaged: {problem}.",
+            remedy="Nothing of it was loaded. Put it again, whole; compare its size with the one at its origin.",
+        )
+        self.problem_found = problem
+
+
+class SchemaMismatchError(TerminalError):
+    """A file's columns are not those its contract wants.
+
+    :ivar columns: one line for each column that is missing, doubled or unknown, and for what the file has.
+    """
+
+    def __init__(self, *, contract: str, found: Sequence[str], differences: Sequence[str]) -> None:
+        listed = "".join(f"\n  {difference}" for difference in differences)
+        super().__init__(
+            f"The file's columns are not what contract {contract} wants:{listed}\n"
+            f"  the file has: {', '.join(found) or 'none'}\n",
+            remedy=(
+                "Correct the header, or map the names in the contract with columns.<column>.from "
+                "(unknown_columns says what happens to others)."
+            ),
+        )
+        self.contract = contract
+        self.found = tuple(found)
+        self.differences = tuple(differences)

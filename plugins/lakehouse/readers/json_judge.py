@@ -1,0 +1,138 @@
+"""Judges JSON records in batches; files, Kafka and rows by hand all come through here.
+
+Most records of a feed are plain: each value of the expected kind, nothing unknown, nothing doubled. Those are decoded
+straight into columns (:mod:`lakehouse.readers.plain_json`). Whatever is not provably plain is parsed by
+:mod:`lakehouse.readers.json_record`, whose word is the only verdict; the short cut never refuses.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+from lakehouse.contracts.column_judge import WHOLE_RECORD
+from lakehouse.contracts.contract import Contract, UnknownColumns
+from lakehouse.contracts.reason import Reason, Refusal
+from lakehouse.contracts.value_types import Value
+from lakehouse.readers.errors import SchemaMismatchError
+from lakehouse.readers.json_record import Fields, parse_record, text_of
+from lakehouse.readers.judged_batch import JudgedBatch, Reject, reject_of
+from lakehouse.readers.plain_json import PlainRecords
+from lakehouse.readers.row_judge import POSITION, RowJudge
+from lakehouse.readers.scrubbing import Scrubber
+from lakehouse.tables.definition import TableDefinition
+
+
+class JsonJudge:
+    """Judges records under one contract; keeps nothing between batches but verdicts on repeated values."""
+
+    def __init__(self, contract: Contract, table: TableDefinition) -> None:
+        self._contract = contract
+        self._rows = RowJudge(contract, table)
+        self._plain = PlainRecords(self._rows.judges)
+        self._scrubber = Scrubber(contract.scrub) if contract.scrub else None
+        self._known_fields = frozenset(judge.field for judge in self._rows.judges)
+
+    def judge_record(self, record: bytes, *, position: int = 0) -> Mapping[str, Value | None] | Reject:
+        """One record: its row, by column of the target, or its reject."""
+        batch = self.judge([record], positions=[position])
+        if batch.rejects:
+            return batch.rejects[0]
+        row: dict[str, Value | None] = batch.rows.drop_columns([POSITION]).to_pylist()[0]
+        return row
+
+    def judge(
+        self,
+        records: Sequence[bytes],
+        *,
+        positions: Sequence[int],
+        lines: Sequence[int] | None = None,
+        rejected: Mapping[int, Reject] | None = None,
+        original: Callable[[bytes], bytes] = bytes,
+    ) -> JudgedBatch:
+        """A batch of records, not empty.
+
+        :param positions: of the records in their source, ascending.
+        :param lines: of the records in their file, for the rejects.
+        :param rejected: what the caller rejected before it had the record, by index in the batch.
+        :param original: the bytes that were sent, for a record or a part of one.
+        :raises SchemaMismatchError: a field is unknown, and the contract says ``unknown_columns: fail``.
+        """
+        earlier = rejected or {}
+        kept: list[bytes | None] = list(records)
+        unknown: Counter[str] = Counter()
+        refusals = {index: Refusal(reject.reason, reject.detail) for index, reject in earlier.items()}
+        scrubbed = self._scrubbed(records, kept, refusals)
+        columns, rest = self._plain.columns(scrubbed)
+        for index in rest:
+            if index not in refusals:
+                self._judge_by_the_book(index, scrubbed[index], columns, refusals, unknown)
+        rows = self._rows.rows(columns, positions=positions, refusals=refusals)
+        rejects = tuple(
+            earlier.get(index)
+            or reject_of(
+                refusals[index],
+                position=positions[index],
+                original=original(records[index]),
+                record=None if (record := kept[index]) is None else original(record),
+                line=None if lines is None else lines[index],
+            )
+            for index in sorted(refusals)
+        )
+        return JudgedBatch(rows, rejects, positions[0], positions[-1] + 1, unknown)
+
+    def _scrubbed(
+        self, records: Sequence[bytes], kept: list[bytes | None], refusals: dict[int, Refusal]
+    ) -> Sequence[bytes]:
+        """The records without personal data; what cannot be scrubbed is refused and not kept."""
+        if self._scrubber is None:
+            return records
+        scrubbed: list[bytes] = []
+        for index, record in enumerate(records):
+            result = b"" if index in refusals else self._scrubber.scrub(record)
+            if isinstance(result, Refusal):
+                refusals[index] = result
+                result = b""
+            kept[index] = None if index in refusals else result
+            scrubbed.append(result)
+        return scrubbed
+
+    def _judge_by_the_book(
+        self,
+        index: int,
+        record: bytes,
+        columns: Sequence[list[str | None]],
+        refusals: dict[int, Refusal],
+        unknown: Counter[str],
+    ) -> None:
+        fields = parse_record(record)
+        if isinstance(fields, Refusal):
+            refusals[index] = fields
+            return
+        refusal = self._refusal_of_unknown(fields, unknown)
+        for judge, texts in zip(self._rows.judges, columns, strict=True):
+            text: str | Refusal | None = None
+            if judge.field == WHOLE_RECORD:
+                text = record.decode()
+            elif judge.field is not None and (value := fields.get(judge.field)) is not None:
+                text = text_of(str(value, "utf-8"), takes_json=judge.takes_json)
+            if isinstance(text, Refusal):
+                refusal = refusal or Refusal(text.reason, text.detail, judge.column.name)
+                text = None
+            texts[index] = text
+        if refusal is not None:
+            refusals[index] = refusal
+
+    def _refusal_of_unknown(self, fields: Fields, unknown: Counter[str]) -> Refusal | None:
+        names = sorted(fields.keys() - self._known_fields)
+        if not names:
+            return None
+        match self._contract.unknown_columns:
+            case UnknownColumns.IGNORE:
+                unknown.update(names)
+                return None
+            case UnknownColumns.REJECT:
+                return Refusal(Reason.EXTRA_FIELD, "no column takes the field", names[0])
+            case UnknownColumns.FAIL:
+                differences = [f"{name}: in a record, but no column takes it" for name in names]
+                raise SchemaMismatchError(contract=self._contract.name, found=list(fields), differences=differences)

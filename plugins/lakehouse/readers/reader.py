@@ -1,0 +1,39 @@
+"""Which reader a contract wants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO, Protocol
+
+from lakehouse.contracts.contract import Contract, Format
+from lakehouse.readers.csv_reader import CsvReader
+from lakehouse.readers.jsonl_reader import JsonlReader
+from lakehouse.readers.judged_batch import JudgedBatch
+from lakehouse.tables.definition import TableDefinition
+
+BATCH_RECORDS = 65_536
+
+
+class Reader(Protocol):
+    """Reads a file once, in bounded memory: bytes in, judged records out."""
+
+    def read(self, stream: BinaryIO, *, start: int = 0) -> Iterator[JudgedBatch]:
+        """The file's records from position ``start`` on, in contiguous batches; none if there is no such record.
+
+        :param stream: needs nothing but ``read(size)``.
+        :raises DamagedFileError: the file cannot be read to its end.
+        :raises SchemaMismatchError: its columns are not those the contract wants.
+        """
+        ...
+
+
+def reader_for(contract: Contract, table: TableDefinition, *, batch_records: int = BATCH_RECORDS) -> Reader:
+    """The reader of a contract's format.
+
+    :param batch_records: the most records of one batch (which also ends at about 64 MB).
+    """
+    match contract.origin.format:
+        case Format.JSONL:
+            return JsonlReader(contract, table, batch_records=batch_records)
+        case Format.CSV:
+            return CsvReader(contract, table, batch_records=batch_records)

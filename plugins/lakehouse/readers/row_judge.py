@@ -1,0 +1,120 @@
+"""From the texts of a batch's values, column by column, to a typed Arrow table and refusals.
+
+Every value is judged by :class:`lakehouse.contracts.column_judge.ColumnJudge`; what is here makes that fast: a
+column's repeated values are judged once in a batch, and its arrays are built at one go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.contracts.column_judge import DERIVED_DAY, DERIVED_FROM, ColumnJudge, column_judges
+from lakehouse.contracts.contract import Contract
+from lakehouse.contracts.reason import Reason, Refusal
+from lakehouse.contracts.value_types import Value
+from lakehouse.tables.definition import ColumnType, TableDefinition
+
+Texts = Sequence[str | None]
+
+POSITION = "_position"
+
+_TYPES: dict[ColumnType, pa.DataType] = {
+    ColumnType.VARCHAR: pa.string(),
+    ColumnType.DATE: pa.date32(),
+    ColumnType.TIMESTAMP: pa.timestamp("us"),
+    ColumnType.BIGINT: pa.int64(),
+    ColumnType.INTEGER: pa.int32(),
+    ColumnType.DOUBLE: pa.float64(),
+    ColumnType.BOOLEAN: pa.bool_(),
+}
+#: Values of these are judged to integers, which Arrow then takes for what they are without touching them.
+_COUNTED_AS: dict[ColumnType, pa.DataType] = {ColumnType.DATE: pa.int32(), ColumnType.TIMESTAMP: pa.int64()}
+#: More verdicts than this are not kept for the next batch: such a column hardly repeats itself.
+_REMEMBERED_VERDICTS = 10_000
+
+
+class _Verdicts(dict[str | None, Value | Refusal | None]):
+    """The verdicts on a column's texts, made when a text is first seen."""
+
+    def __init__(self, judge: ColumnJudge) -> None:
+        super().__init__()
+        self._judge = judge.judge
+        self.has_refusals = False
+
+    def __missing__(self, text: str | None) -> Value | Refusal | None:
+        verdict = self._judge(text)
+        self.has_refusals |= isinstance(verdict, Refusal)
+        self[text] = verdict
+        return verdict
+
+    def forget_when_many(self) -> None:
+        if len(self) > _REMEMBERED_VERDICTS:
+            self.clear()
+            self.has_refusals = False
+
+
+class RowJudge:
+    """Judges the columns of a batch.
+
+    :ivar judges: one for each column of the target, in its order.
+    """
+
+    def __init__(self, contract: Contract, table: TableDefinition) -> None:
+        self.judges = column_judges(contract, table)
+        self._verdicts = [None if judge.takes_any_text else _Verdicts(judge) for judge in self.judges]
+        self._schema = pa.schema(
+            [pa.field(POSITION, pa.int64())]
+            + [pa.field(judge.column.name, _TYPES[judge.column.type]) for judge in self.judges]
+        )
+        self._derives_day = {DERIVED_DAY, DERIVED_FROM} <= set(self._schema.names)
+        self._day_required = self._derives_day and contract.rule(DERIVED_DAY).required
+
+    def rows(
+        self, columns: Sequence[Texts], *, positions: Sequence[int], refusals: dict[int, Refusal]
+    ) -> pa.Table:
+        """The typed rows of a batch, without the refused ones.
+
+        :param columns: for each judge the texts of its values, ``None`` for none.
+        :param positions: of the batch's records, ascending.
+        :param refusals: of records that are refused already, by index in the batch; those made here are added.
+            A record keeps its first refusal.
+        """
+        arrays = {
+            judge.column.name: self._array(place, texts, refusals)
+            for place, (judge, texts) in enumerate(zip(self.judges, columns, strict=True))
+        }
+        if self._derives_day:
+            arrays[DERIVED_DAY] = self._derived_day(arrays, refusals)
+        table = pa.Table.from_arrays([pa.array(positions, pa.int64()), *arrays.values()], schema=self._schema)
+        if not refusals:
+            return table
+        kept = [index not in refusals for index in range(len(positions))]
+        return table.filter(pa.array(kept))
+
+    def _array(self, place: int, texts: Texts, refusals: dict[int, Refusal]) -> pa.Array:
+        column_type = self.judges[place].column.type
+        verdicts = self._verdicts[place]
+        if verdicts is None:
+            return pa.array(texts, pa.string())
+        values = list(map(verdicts.__getitem__, texts))
+        if verdicts.has_refusals:
+            for index, value in enumerate(values):
+                if isinstance(value, Refusal):
+                    refusals.setdefault(index, value)
+                    values[index] = None
+        verdicts.forget_when_many()
+        counted_as = _COUNTED_AS.get(column_type)
+        if counted_as is None:
+            return pa.array(values, _TYPES[column_type])
+        return pa.array(values, counted_as).view(_TYPES[column_type])
+
+    def _derived_day(self, arrays: dict[str, pa.Array], refusals: dict[int, Refusal]) -> pa.Array:
+        days = pc.coalesce(arrays[DERIVED_DAY], arrays[DERIVED_FROM].cast(pa.date32()))
+        if self._day_required and days.null_count:
+            missing = Refusal(Reason.MISSING_FIELD, f"the record has neither it nor {DERIVED_FROM}", DERIVED_DAY)
+            for index in pc.indices_nonzero(days.is_null()).to_pylist():
+                refusals.setdefault(index, missing)
+        return days

@@ -1,0 +1,148 @@
+"""The bytes of a file as UTF-8, whatever compression and encoding it came in, a piece at a time.
+
+Compression and byte order marks are recognised by content, never by name. Other encodings are transcribed; what
+they cannot decode becomes a sequence that is not UTF-8, so that the record around it, and no other, is refused.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import zlib
+from dataclasses import dataclass
+from typing import IO, BinaryIO, Protocol, cast
+
+from backports.zstd import ZstdError, ZstdFile
+
+from lakehouse.readers.errors import DamagedFileError
+
+PIECE_BYTES = 1 << 20
+
+_GZIP = b"\x1f\x8b"
+_ZSTANDARD = b"\x28\xb5\x2f\xfd"
+#: Frames of any other data that a decoder of Zstandard passes over: the last byte of their magic number varies.
+_ZSTANDARD_SKIPPABLE = b"\x2a\x4d\x18"
+#: UTF-32 before UTF-16: the mark of the one begins with the mark of the other.
+_BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+_LONGEST_MARK = 4
+#: Without a mark, and named without their byte order.
+_BYTE_ORDERS = {"utf-16": "utf-16-le", "utf-32": "utf-32-le", "utf-8-sig": "utf-8"}
+
+
+class _Pieces(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class SourceText:
+    """A file's content as UTF-8, and the way back from a part of it to the bytes that were sent."""
+
+    pieces: _Pieces
+    encoding: str
+
+    def read(self) -> bytes:
+        """The next piece; empty at the end.
+
+        :raises DamagedFileError: the compressed data is broken or cut short, or the text ends within a character.
+        """
+        return self.pieces.read(PIECE_BYTES)
+
+    def original(self, part: bytes) -> bytes:
+        """The bytes that a part of the text was transcribed from."""
+        if self.encoding == "utf-8":
+            return part
+        return part.decode("utf-8", "surrogatepass").encode(self.encoding, _escape(self.encoding))
+
+
+def open_source_text(stream: BinaryIO, *, encoding: str = "utf-8") -> SourceText:
+    """Begin to read a file.
+
+    :param encoding: of a text without a byte order mark.
+    """
+    content = _decompressed(stream)
+    head = _head(content, _LONGEST_MARK)
+    for mark, marked_encoding in _BYTE_ORDER_MARKS.items():
+        if head.startswith(mark):
+            encoding, head = marked_encoding, head[len(mark) :]
+            break
+    encoding = _BYTE_ORDERS.get(encoding, encoding)
+    pieces: _Pieces = _Rewound(head, content)
+    return SourceText(pieces if encoding == "utf-8" else _Transcribed(pieces, encoding), encoding)
+
+
+def _head(pieces: _Pieces, size: int) -> bytes:
+    head = b""
+    while len(head) < size and (more := pieces.read(size - len(head))):
+        head += more
+    return head
+
+
+class _Rewound:
+    """A stream whose first bytes were already looked at."""
+
+    def __init__(self, head: bytes, rest: _Pieces) -> None:
+        self._head = head
+        self._rest = rest
+
+    def read(self, size: int = -1, /) -> bytes:
+        if self._head:
+            head, self._head = self._head[:size], self._head[size:]
+            return head
+        return self._rest.read(size)
+
+
+def _decompressed(stream: BinaryIO) -> _Pieces:
+    head = _head(stream, len(_ZSTANDARD))
+    content = _Rewound(head, stream)
+    # Both ask for nothing but ``read``.
+    file = cast("IO[bytes]", content)
+    if head.startswith(_GZIP):
+        return _Decompressed(cast("_Pieces", gzip.GzipFile(fileobj=file, mode="rb")), "gzip")
+    if head == _ZSTANDARD or head[1:] == _ZSTANDARD_SKIPPABLE:
+        return _Decompressed(cast("_Pieces", ZstdFile(file)), "Zstandard")
+    return content
+
+
+class _Decompressed:
+    """Decompressed data whose damage is a :class:`DamagedFileError`."""
+
+    def __init__(self, file: _Pieces, compression: str) -> None:
+        self._file = file
+        self._compression = compression
+
+    def read(self, size: int, /) -> bytes:
+        try:
+            return self._file.read(size)
+        except EOFError as error:
+            raise DamagedFileError(problem=f"its {self._compression} data ends before its end mark") from error
+        except (zlib.error, gzip.BadGzipFile, ZstdError) as error:
+            raise DamagedFileError(problem=f"its {self._compression} data is broken ({error})") from error
+
+
+class _Transcribed:
+    """Text of another encoding, as UTF-8."""
+
+    def __init__(self, pieces: _Pieces, encoding: str) -> None:
+        self._pieces = pieces
+        self._encoding = encoding
+        self._decoder = codecs.getincrementaldecoder(encoding)(_escape(encoding))
+
+    def read(self, size: int, /) -> bytes:
+        while piece := self._pieces.read(size):
+            if text := self._decoder.decode(piece):
+                return text.encode("utf-8", "surrogatepass")
+        try:
+            return self._decoder.decode(b"", final=True).encode("utf-8", "surrogatepass")
+        except UnicodeDecodeError as error:
+            raise DamagedFileError(problem=f"its {self._encoding} text ends within a character") from error
+
+
+def _escape(encoding: str) -> str:
+    """How what an encoding cannot decode is carried, both ways: as lone surrogates."""
+    return "surrogatepass" if encoding.startswith(("utf-16", "utf-32")) else "surrogateescape"
