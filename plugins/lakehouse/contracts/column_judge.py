@@ -46,7 +46,11 @@ class ColumnJudge:
     def takes_any_text(self) -> bool:
         """Whether every text, and no text, is its own value, so that there is nothing to judge."""
         return not (
-            self.required or self.nulls or self.default is not None or self.allowed is not None or self.parse is not None
+            self.required
+            or self.nulls
+            or self.default is not None
+            or self.allowed is not None
+            or self.parse is not None
         )
 
     def judge(self, text: str | None) -> Value | Refusal | None:

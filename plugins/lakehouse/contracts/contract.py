@@ -198,7 +198,7 @@ class ColumnRule(_Model):
     value: Constant | None = None
     """The same for every record; the source is not asked."""
     json_text: Annotated[bool | None, Field(alias="json")] = None
-    """The column takes JSON objects and arrays as their text (so do, unasked, columns named `*_json` and `*_payload`)."""
+    """Objects and arrays are taken as their text (unasked, in columns named `*_json` and `*_payload`)."""
 
     @model_validator(mode="after")
     def _is_constant_or_read(self) -> ColumnRule:
@@ -277,8 +277,8 @@ class Contract(_Model):
     def matches(self, bucket: str, key: str) -> bool:
         """Whether an object is this source's, by name.
 
-        A key that names another format (``.csv``, ``.jsonl``; the last one counts) is not: ``*.csv*`` does not take
-        ``events.csv.jsonl``.
+        A key that names another format (``.csv``, ``.jsonl``; the last one counts) is not: ``*.csv*`` does not
+        take ``events.csv.jsonl``.
         """
         return (
             bucket == self.origin.bucket
@@ -291,12 +291,13 @@ class Contract(_Model):
         return (
             self.origin.bucket == other.origin.bucket
             and self.key_glob.overlaps(other.key_glob)
-            and (self.origin.format is other.origin.format or not (self._names_a_format or other._names_a_format))
+            and self._may_be_of(other.origin.format)
+            and other._may_be_of(self.origin.format)
         )
 
-    @property
-    def _names_a_format(self) -> bool:
-        return _format_named_in(self.origin.key) is not None
+    def _may_be_of(self, file_format: Format) -> bool:
+        """Whether a key that this contract takes may be one of a format."""
+        return file_format is self.origin.format or _format_named_in(self.origin.key) is None
 
     def rule(self, column: str) -> ColumnRule:
         """What the contract says of a column of the target."""

@@ -1,7 +1,7 @@
 """A YAML file as plain data in which every key still knows its line.
 
-The scalars are those of YAML 1.2: ``no`` and ``on`` are text, ``010`` is ten. A key that stands twice is a problem, not an
-override. ``${NAME}`` and ``${NAME:-default}`` in a text are replaced from the environment.
+The scalars are those of YAML 1.2: ``no`` and ``on`` are text, ``010`` is ten. A key that stands twice is a
+problem, not an override. ``${NAME}`` and ``${NAME:-default}`` in a text are replaced from the environment.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.reader import ReaderError
 
 from lakehouse.contracts.errors import ContractError, ContractProblem
 
@@ -22,13 +22,14 @@ Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 _TAG = "tag:yaml.org,2002:"
+_LONGEST_INTEGER = 20
 
 
 class _CoreSchemaLoader(yaml.SafeLoader):
     """Resolves plain scalars by the core schema of YAML 1.2."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
 
+_CoreSchemaLoader.yaml_implicit_resolvers = {}
 
 for _name, _expression, _first_characters in (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -60,28 +61,35 @@ class Document:
         return ContractProblem(self.path, self._lines[nearest], ".".join(map(str, key)), problem, remedy)
 
     def _composed(self) -> Node:
+        text = self._text()
         try:
-            text = self.path.read_text(encoding="utf-8")
             node = yaml.compose(text, Loader=_CoreSchemaLoader)
-        except OSError as error:
-            problem = f"The file cannot be read: {error.strerror}."
-            raise ContractError([ContractProblem(self.path, 1, "", problem, "Check its name and rights.")]) from error
-        except UnicodeDecodeError as error:
-            problem = f"The file is not UTF-8: byte {error.start} cannot be decoded."
-            raise ContractError([ContractProblem(self.path, 1, "", problem, "Save it as UTF-8.")]) from error
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
-            problem = f"The file is not YAML: {error.problem or error.context}."
             remedy = "Check indentation, quotes and brackets on this line and the one above."
-            raise ContractError([ContractProblem(self.path, line, "", problem, remedy)]) from error
-        except yaml.reader.ReaderError as error:
+            raise self._unreadable(f"The file is not YAML: {error.problem}.", remedy, line=line) from error
+        except ReaderError as error:
             line = text.count("\n", 0, error.position) + 1
             problem = f"The file holds a character that YAML does not allow: {error.character!r}."
-            raise ContractError([ContractProblem(self.path, line, "", problem, "Remove it.")]) from error
+            raise self._unreadable(problem, "Remove it.", line=line) from error
+        except RecursionError as error:
+            raise self._unreadable("The file is nested too deeply.", "Write it flatter.") from error
         if node is None:
-            problem, remedy = "The file is empty.", "Write a contract; a shipped one is a good start."
-            raise ContractError([ContractProblem(self.path, 1, "", problem, remedy)])
+            raise self._unreadable("The file is empty.", "Write a contract; a shipped one is a good start.")
         return node
+
+    def _text(self) -> str:
+        try:
+            return self.path.read_text(encoding="utf-8")
+        except OSError as error:
+            problem = f"The file cannot be read: {error.strerror}."
+            raise self._unreadable(problem, "Check its name and rights.") from error
+        except UnicodeDecodeError as error:
+            problem = f"The file is not UTF-8: byte {error.start} cannot be decoded."
+            raise self._unreadable(problem, "Save it as UTF-8.") from error
+
+    def _unreadable(self, problem: str, remedy: str, *, line: int = 1) -> ContractError:
+        return ContractError([ContractProblem(self.path, line, "", problem, remedy)])
 
     def _plain(self, node: Node, key: KeyPath, above: frozenset[int]) -> Plain:
         if id(node) in above:
@@ -132,7 +140,7 @@ class Document:
             case "bool":
                 return text.lower() == "true"
             case "int":
-                return int(text)
+                return int(text) if len(text) <= _LONGEST_INTEGER else text
             case "float":
                 number = float(text)
                 return number if math.isfinite(number) else text

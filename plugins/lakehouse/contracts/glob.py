@@ -72,11 +72,11 @@ def _steps(mine: tuple[str, ...], theirs: tuple[str, ...], at: int, other_at: in
     return steps
 
 
-def _share_a_character(token: str, other: str) -> bool:
-    if token in _EXPRESSIONS and other in _EXPRESSIONS:
+def _share_a_character(first: str, second: str) -> bool:
+    if first in _EXPRESSIONS and second in _EXPRESSIONS:
         return True
-    if token in _EXPRESSIONS:
-        return token == "**" or other != "/"
-    if other in _EXPRESSIONS:
-        return other == "**" or token != "/"
-    return token == other
+    if first in _EXPRESSIONS:
+        return first == "**" or second != "/"
+    if second in _EXPRESSIONS:
+        return second == "**" or first != "/"
+    return first == second

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from lakehouse.contracts.column_judge import constant_problem
@@ -112,11 +112,17 @@ def _is_scalar(value: object) -> bool:
 
 def _keys_at(key: KeyPath) -> list[str]:
     """The keys a contract may have below a key that is there."""
-    model = ColumnRule if key[:1] == ("columns",) else Contract
-    if model is Contract and key:
-        fields = {field.alias or name: field.annotation for name, field in Contract.model_fields.items()}
-        model = fields[str(key[0])]
-    return [field.alias or name for name, field in model.model_fields.items()]
+    sections = {field.alias or name: field.annotation for name, field in Contract.model_fields.items()}
+    match key:
+        case ():
+            return list(sections)
+        case ("columns", _):
+            section: object = ColumnRule
+        case _:
+            section = sections[str(key[0])]
+    if not (isinstance(section, type) and issubclass(section, BaseModel)):
+        return []
+    return [field.alias or name for name, field in section.model_fields.items()]
 
 
 def _did_you_mean(name: str, known: Sequence[str]) -> str:

@@ -38,7 +38,12 @@ ByteCount = Annotated[
     Field(gt=0),
     BeforeValidator(_bytes),
     WithJsonSchema(
-        {"anyOf": [{"type": "integer", "exclusiveMinimum": 0}, {"type": "string", "pattern": f"^{_SIZE.pattern}$"}]}
+        {
+            "anyOf": [
+                {"type": "integer", "exclusiveMinimum": 0},
+                {"type": "string", "pattern": f"^{_SIZE.pattern}$"},
+            ]
+        }
     ),
 ]
 """A number of bytes, written as one or with a unit."""

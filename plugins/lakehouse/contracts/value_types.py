@@ -3,9 +3,9 @@
 A value is judged by its text, whether it came quoted or bare, from CSV or JSON. Typed values are held the way
 Arrow holds them: dates and times are integers, days and microseconds since 1970-01-01 UTC.
 
-Times are ISO 8601 with ``T`` or a space, with or without an offset, down to a bare date (midnight), with up to nine
-digits of a second (what is beyond the microsecond is cut); epochs and ``strptime`` formats where they are declared.
-A local time that its zone has twice is the first of the two; one that its zone skips has the offset before the gap.
+Times are ISO 8601 with ``T`` or a space, with or without an offset, down to a bare date (midnight), with up to
+nine digits of a second (what is beyond the microsecond is cut); epochs and ``strptime`` formats where declared. A
+local time that its zone has twice is the first of the two; one that its zone skips has the offset before the gap.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _LOCAL_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - subtracted from times whose zone is UTC but not written
 _UTC_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_FIRST_MICROSECOND = (datetime.min - _LOCAL_EPOCH) // _MICROSECOND
-_LAST_MICROSECOND = (datetime.max - _LOCAL_EPOCH) // _MICROSECOND
+_FIRST_MICROSECOND = (datetime.min.replace(tzinfo=UTC) - _UTC_EPOCH) // _MICROSECOND
+_LAST_MICROSECOND = (datetime.max.replace(tzinfo=UTC) - _UTC_EPOCH) // _MICROSECOND
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 #: What ``datetime.fromisoformat`` is trusted with: it also reads week dates, basic forms and any separator.

@@ -64,7 +64,9 @@ def _names(record: Record, contract: Contract) -> list[str]:
         problem = "it is not well-formed, or longer than max_record_bytes"
     except UnicodeDecodeError as error:
         problem = f"byte {error.start} of it cannot be decoded"
-    raise SchemaMismatchError(contract=contract.name, found=[], differences=[f"the header cannot be read: {problem}"])
+    raise SchemaMismatchError(
+        contract=contract.name, found=[], differences=[f"the header cannot be read: {problem}"]
+    )
 
 
 def _doubled(names: Sequence[str]) -> Iterator[str]:

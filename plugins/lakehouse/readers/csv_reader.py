@@ -1,7 +1,7 @@
 """CSV with a header: a record's position is its number from 0 below the header.
 
-Columns go by name, in any order. A blank line between records is a record, refused as ``empty_record``; blank lines
-above the header are passed over, and those after the last record are padding.
+Columns go by name, in any order. A blank line before a record is itself a record, refused as ``empty_record``;
+after the last record it is padding. Blank lines above the header are passed over.
 """
 
 from __future__ import annotations
@@ -67,13 +67,12 @@ class CsvReader:
         positions = range(batch.first_position, batch.next_position)
         texts, refusals = self._texts(batch.records)
         fields = self._fields(texts, header, refusals)
-        columns: list[list[str | None] | list[str]] = []
-        for judge in self._rows.judges:
-            place = header.place_of(judge.field)
-            if judge.field == WHOLE_RECORD:
-                columns.append(texts)
-            else:
-                columns.append([None] * len(texts) if place is None else fields[place])
+        absent: list[str | None] = [None] * len(texts)
+        columns = [
+            texts if judge.field == WHOLE_RECORD else absent if place is None else fields[place]
+            for judge in self._rows.judges
+            for place in [header.place_of(judge.field)]
+        ]
         if header.unknown and self._contract.unknown_columns is UnknownColumns.REJECT:
             refused = Refusal(Reason.EXTRA_FIELD, "no column takes the field", header.unknown[0])
             refusals = dict.fromkeys(range(len(texts)), refused) | refusals

@@ -1,7 +1,7 @@
 """Cuts the text of a CSV file into records, exactly, in bounded memory.
 
-A field that begins with a quote ends with one, and holds it doubled; line ends and delimiters inside are its text. A
-quote anywhere else breaks the record, which then ends with its line. Lines end with LF, CRLF or CR.
+A field that begins with a quote ends with one, and holds it doubled; line ends and delimiters inside are its text.
+A quote anywhere else breaks the record, which then ends with its line. Lines end with LF, CRLF or CR.
 """
 
 from __future__ import annotations
@@ -88,16 +88,17 @@ class _Splitter:
         records: list[Record] = []
         match_record = self._record.match
         while True:
+            record: bytes | BrokenRecord
             if (match := match_record(held, start)) is not None:
-                record: Record = match[1]
-                end = match.end()
+                record, end = match[1], match.end()
             elif (broken := self._broken_record(held, start)) is not None:
                 record, end = broken
             else:
                 break
             if self._oversized is not None or len(record) > self._limit:
-                record = self._passed(record if isinstance(record, bytes) else record.record)
-            records.append(record)
+                records.append(self._passed(record if isinstance(record, bytes) else record.record))
+            else:
+                records.append(record)
             start = end
         self._held = held[start:]
         # One byte more may be the CR of the line's end.
@@ -106,7 +107,7 @@ class _Splitter:
         return records
 
     def _broken_record(self, held: bytes, start: int) -> tuple[BrokenRecord, int] | None:
-        """The record that is not well-formed at a place, and where the next begins; ``None`` if it has not ended."""
+        """The record that is not well-formed at a place, and where the next begins; ``None`` if it goes on."""
         stop = self._well_formed_until(held, start)
         if held[stop : stop + 1] != self._quote:
             return None

@@ -1,7 +1,7 @@
 """Judges JSON records in batches; files, Kafka and rows by hand all come through here.
 
-Most records of a feed are plain: each value of the expected kind, nothing unknown, nothing doubled. Those are decoded
-straight into columns (:mod:`lakehouse.readers.plain_json`). Whatever is not provably plain is parsed by
+Most records of a feed are plain: each value of the expected kind, nothing unknown, nothing doubled. Those are
+decoded straight into columns (:mod:`lakehouse.readers.plain_json`). Whatever is not provably plain is parsed by
 :mod:`lakehouse.readers.json_record`, whose word is the only verdict; the short cut never refuses.
 """
 
@@ -17,14 +17,24 @@ from lakehouse.contracts.value_types import Value
 from lakehouse.readers.errors import SchemaMismatchError
 from lakehouse.readers.json_record import Fields, parse_record, text_of
 from lakehouse.readers.judged_batch import JudgedBatch, Reject, reject_of
-from lakehouse.readers.plain_json import PlainRecords
+from lakehouse.readers.plain_json import Column, PlainRecords
 from lakehouse.readers.row_judge import POSITION, RowJudge
 from lakehouse.readers.scrubbing import Scrubber
 from lakehouse.tables.definition import TableDefinition
 
+#: Records decoded together: enough to share the overhead, few enough to stay in the processor's cache.
+_RUN = 2_048
+#: More fields that no column takes are not made part of the short cut.
+_MOST_IGNORED = 100
+_STRING_OR_NULL = frozenset('"n')
+
 
 class JsonJudge:
-    """Judges records under one contract; keeps nothing between batches but verdicts on repeated values."""
+    """Judges records under one contract.
+
+    Between batches it keeps verdicts on repeated values, and what it has learnt of the feed: which fields are not
+    strings, and which are there though no column takes them. Neither changes a verdict.
+    """
 
     def __init__(self, contract: Contract, table: TableDefinition) -> None:
         self._contract = contract
@@ -32,6 +42,7 @@ class JsonJudge:
         self._plain = PlainRecords(self._rows.judges)
         self._scrubber = Scrubber(contract.scrub) if contract.scrub else None
         self._known_fields = frozenset(judge.field for judge in self._rows.judges)
+        self._not_strings: set[str] = set()
 
     def judge_record(self, record: bytes, *, position: int = 0) -> Mapping[str, Value | None] | Reject:
         """One record: its row, by column of the target, or its reject."""
@@ -63,10 +74,7 @@ class JsonJudge:
         unknown: Counter[str] = Counter()
         refusals = {index: Refusal(reject.reason, reject.detail) for index, reject in earlier.items()}
         scrubbed = self._scrubbed(records, kept, refusals)
-        columns, rest = self._plain.columns(scrubbed)
-        for index in rest:
-            if index not in refusals:
-                self._judge_by_the_book(index, scrubbed[index], columns, refusals, unknown)
+        columns = self._columns(scrubbed, refusals, unknown)
         rows = self._rows.rows(columns, positions=positions, refusals=refusals)
         rejects = tuple(
             earlier.get(index)
@@ -97,31 +105,55 @@ class JsonJudge:
             scrubbed.append(result)
         return scrubbed
 
-    def _judge_by_the_book(
-        self,
-        index: int,
-        record: bytes,
-        columns: Sequence[list[str | None]],
-        refusals: dict[int, Refusal],
-        unknown: Counter[str],
-    ) -> None:
+    def _columns(
+        self, records: Sequence[bytes], refusals: dict[int, Refusal], unknown: Counter[str]
+    ) -> list[Column]:
+        """The texts of each judge's field; records that cannot be parsed are refused."""
+        columns: list[Column] = [[] for _ in self._rows.judges]
+        for start in range(0, len(records), _RUN):
+            run = self._plain.decode(records[start : start + _RUN])
+            unknown.update(run.ignored)
+            for place in run.others:
+                index = start + place
+                texts = None if index in refusals else self._texts(records[index], unknown)
+                if isinstance(texts, Refusal):
+                    refusals[index] = texts
+                elif texts is not None:
+                    for column, text in zip(run.columns, texts, strict=True):
+                        column[place] = text
+            for column, run_column in zip(columns, run.columns, strict=True):
+                column.extend(run_column)
+            self._learn(unknown)
+        return columns
+
+    def _texts(self, record: bytes, unknown: Counter[str]) -> list[str | None] | Refusal:
+        """One record by the book: the text of each judge's field, or its refusal."""
         fields = parse_record(record)
         if isinstance(fields, Refusal):
-            refusals[index] = fields
-            return
+            return fields
         refusal = self._refusal_of_unknown(fields, unknown)
-        for judge, texts in zip(self._rows.judges, columns, strict=True):
+        texts: list[str | None] = []
+        for judge in self._rows.judges:
             text: str | Refusal | None = None
             if judge.field == WHOLE_RECORD:
                 text = record.decode()
             elif judge.field is not None and (value := fields.get(judge.field)) is not None:
-                text = text_of(str(value, "utf-8"), takes_json=judge.takes_json)
+                source = str(value, "utf-8")
+                text = text_of(source, takes_json=judge.takes_json)
+                if source[0] not in _STRING_OR_NULL:
+                    self._not_strings.add(judge.field)
             if isinstance(text, Refusal):
                 refusal = refusal or Refusal(text.reason, text.detail, judge.column.name)
                 text = None
-            texts[index] = text
-        if refusal is not None:
-            refusals[index] = refusal
+            texts.append(text)
+        return refusal or texts
+
+    def _learn(self, unknown: Counter[str]) -> None:
+        """Make what was found in the feed part of the short cut."""
+        ignored = set(unknown) if len(unknown) <= _MOST_IGNORED else set()
+        if self._not_strings - self._plain.sliced or ignored - self._plain.ignored:
+            ignored |= self._plain.ignored
+            self._plain = PlainRecords(self._rows.judges, sliced=self._not_strings, ignored=ignored)
 
     def _refusal_of_unknown(self, fields: Fields, unknown: Counter[str]) -> Refusal | None:
         names = sorted(fields.keys() - self._known_fields)
@@ -135,4 +167,6 @@ class JsonJudge:
                 return Refusal(Reason.EXTRA_FIELD, "no column takes the field", names[0])
             case UnknownColumns.FAIL:
                 differences = [f"{name}: in a record, but no column takes it" for name in names]
-                raise SchemaMismatchError(contract=self._contract.name, found=list(fields), differences=differences)
+                raise SchemaMismatchError(
+                    contract=self._contract.name, found=list(fields), differences=differences
+                )

@@ -1,7 +1,7 @@
 """One JSON record, by the book: the definition that the batch reader's short cut is held to.
 
-Stricter than the grammar in what it takes: no key twice at the top, no NUL (not escaped either), no nesting over 200,
-and no escaped half of a surrogate pair, which UTF-8 cannot hold. A value is kept as the slice of text it was sent as.
+Stricter than the grammar in what it takes: no key twice at the top, no NUL (not escaped either), no nesting over
+200, and no escaped half of a surrogate pair, which UTF-8 cannot hold. A value is the slice of text it was sent as.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ANY_VALUE = msgspec.json.Decoder(msgspec.Raw)
 _TEXT = msgspec.json.Decoder(str)
 
-_ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_NUL = re.compile(rb"\0|(?<!\\)(?:\\\\)*\\u0000")
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _NESTING = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
@@ -31,18 +31,8 @@ Fields = dict[str, msgspec.Raw]
 
 def parse_record(record: bytes) -> Fields | Refusal:
     """The top-level fields of a record, each as the bytes of its value."""
-    if not record.strip():
-        return Refusal(Reason.EMPTY_RECORD, "the line is blank")
-    if b"\0" in record:
-        return Refusal(Reason.NUL_BYTE, f"byte {record.index(0)} is NUL")
-    try:
-        record.decode()
-    except UnicodeDecodeError as error:
-        return Refusal(Reason.NOT_UTF8, f"byte {error.start} cannot be decoded: {error.reason}")
-    if is_too_deep(record):
-        return Refusal(Reason.TOO_DEEP, f"the nesting is deeper than {DEEPEST_NESTING}")
-    if (escaped := _ESCAPED_NUL.search(record)) is not None:
-        return Refusal(Reason.NUL_BYTE, f"byte {escaped.start()} is an escaped NUL")
+    if (refusal := _text_refusal(record)) is not None:
+        return refusal
     try:
         fields = _FIELDS.decode(record)
     except msgspec.DecodeError as error:
@@ -50,6 +40,21 @@ def parse_record(record: bytes) -> Fields | Refusal:
     if (doubled := doubled_field(record, fields)) is not None:
         return Refusal(Reason.DUPLICATE_FIELD, "the field stands twice", doubled)
     return fields
+
+
+def _text_refusal(record: bytes) -> Refusal | None:
+    """What can be said of a record before it is parsed."""
+    if not record.strip():
+        return Refusal(Reason.EMPTY_RECORD, "the line is blank")
+    if (nul := _NUL.search(record)) is not None:
+        return Refusal(Reason.NUL_BYTE, f"byte {nul.start()} is a NUL, or its escape")
+    try:
+        record.decode()
+    except UnicodeDecodeError as error:
+        return Refusal(Reason.NOT_UTF8, f"byte {error.start} cannot be decoded: {error.reason}")
+    if is_too_deep(record):
+        return Refusal(Reason.TOO_DEEP, f"the nesting is deeper than {DEEPEST_NESTING}")
+    return None
 
 
 def is_too_deep(source: bytes, deepest: int = DEEPEST_NESTING) -> bool:

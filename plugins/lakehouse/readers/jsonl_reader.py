@@ -1,6 +1,6 @@
 """JSON lines: a line is a record, its number from 0 its position.
 
-A blank line between records is a record, refused as ``empty_record``; blank lines after the last record are padding.
+A blank line before a record is itself a record, refused as ``empty_record``; after the last record it is padding.
 Lines end with LF or CRLF; the last may end with nothing.
 """
 
@@ -73,7 +73,7 @@ def split_lines(text: SourceText, *, limit: int) -> Iterator[list[Record]]:
 
 
 def _measured(line: Record, text: SourceText, limit: int) -> Record:
-    if isinstance(line, OversizedRecord) or len(line) <= limit:
+    if not isinstance(line, bytes) or len(line) <= limit:
         return line
     oversized = OversizedRecord(text)
     oversized.pass_by(line)

@@ -1,13 +1,15 @@
 """The short cut for plain JSON records: decoded by msgspec straight into columns, and proven plain afterwards.
 
-msgspec checks the grammar, but not for doubled or unknown fields, nor for what is not UTF-8 in parts it only slices.
-The proof is a count of quotation marks: a plain record has two for each known field it has, two for each string, and
+msgspec checks the grammar, but not for doubled or unknown fields, nor for UTF-8 in parts that it only slices. The
+proof is a count of quotation marks: a plain record has two for each known field it has, two for each string, and
 those inside its JSON values. A record with any other field, any field twice, or an escaped quote has more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from itertools import repeat
 from operator import attrgetter
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import msgspec
 import numpy as np
 from msgspec import UNSET, Raw, UnsetType
+from numpy.typing import NDArray
 
 from lakehouse.contracts.column_judge import WHOLE_RECORD, ColumnJudge
 from lakehouse.contracts.reason import Refusal
@@ -26,61 +29,88 @@ Column = list[str | None]
 #: Of these types, a field is usually a string.
 _STRINGS = frozenset({ColumnType.VARCHAR, ColumnType.DATE, ColumnType.TIMESTAMP})
 _QUOTES_BY_TYPE = {str: 4, type(None): 2, UnsetType: 0}
-#: Records whose bytes are looked through together.
-_RUN = 4_096
-_ABSENT = ""
+
+
+@dataclass(frozen=True)
+class PlainRun:
+    """Some records, decoded.
+
+    :param columns: the texts of each judge's field. Where a record is not plain they mean nothing.
+    :param others: indices of the records that are not provably plain, ascending.
+    :param ignored: how many of the plain records had each of the ignored fields.
+    """
+
+    columns: list[Column]
+    others: list[int]
+    ignored: Counter[str]
 
 
 class PlainRecords:
-    """Decodes batches of records into a column for each of some judges.
+    """Decodes runs of records for some column judges.
 
-    Fields that are usually strings are decoded as such, the others are sliced. Hardly anything is done for each value
-    in Python: the speed of a load depends on it.
+    Fields that are usually strings are decoded as such, the others are sliced. Hardly anything is done for each
+    value in Python: the speed of a load depends on it.
+
+    :param sliced: fields that this feed has as something else than a string.
+    :param ignored: fields that this feed has and no column takes.
     """
 
-    def __init__(self, judges: Sequence[ColumnJudge]) -> None:
+    def __init__(
+        self,
+        judges: Sequence[ColumnJudge],
+        *,
+        sliced: Collection[str] = (),
+        ignored: Collection[str] = (),
+    ) -> None:
         self._judges = judges
-        fields = sorted({judge.field for judge in judges if judge.field not in {None, WHOLE_RECORD}})
-        self._sliced = {
-            judge.field for judge in judges if judge.takes_json or judge.column.type not in _STRINGS
-        }
-        self._attribute = {field: f"field_{place}" for place, field in enumerate(fields)}
+        self.ignored = frozenset(ignored)
+        taken = {judge.field for judge in judges if judge.field is not None} - {WHOLE_RECORD}
+        not_strings = {judge.field for judge in judges if judge.takes_json or judge.column.type not in _STRINGS}
+        self.sliced = frozenset(not_strings.union(sliced, ignored))
+        self._attributes = {field: f"field_{place}" for place, field in enumerate(sorted(taken.union(ignored)))}
         struct = msgspec.defstruct(
             "PlainRecord",
             [
-                (name, Raw, Raw()) if field in self._sliced else (name, str | None | UnsetType, UNSET)
-                for field, name in self._attribute.items()
+                (name, Raw, Raw()) if field in self.sliced else (name, str | None | UnsetType, UNSET)
+                for field, name in self._attributes.items()
             ],
-            rename={name: field for field, name in self._attribute.items()},
+            rename={name: field for field, name in self._attributes.items()},
             gc=False,
         )
         self._blank = struct()
         self._decode = msgspec.json.Decoder(struct).decode
 
-    def columns(self, records: Sequence[bytes]) -> tuple[list[Column], list[int]]:
-        """The texts of each judge's field, and the indices of the records that are not provably plain.
-
-        Of those records, the columns hold nothing that means anything.
-        """
-        decoded, rest = self._decoded(records)
-        rest |= _suspicious(records)
+    def decode(self, records: Sequence[bytes]) -> PlainRun:
+        """The records, of which those that are not plain are only named."""
+        decoded, others = self._decoded(records)
+        others |= _suspicious(records)
+        # What is left of each record's quotation marks when those of its fields are taken away.
         quotes = np.fromiter((record.count(b'"') for record in records), np.int64, len(records))
         texts: dict[str, Column] = {}
         sources: dict[str, list[str]] = {}
-        for field, name in self._attribute.items():
+        for field, name in self._attributes.items():
             values = list(map(attrgetter(name), decoded))
-            if field in self._sliced:
-                sources[field] = source = list(map(str, values, repeat("utf-8")))
-                quotes -= np.fromiter((text.count('"') + 2 if text else 0 for text in source), np.int64, len(source))
-                rest.update(index for index, text in enumerate(source) if _is_deep(text))
+            if field in self.sliced:
+                source = sources[field] = list(map(str, values, repeat("utf-8")))
+                quotes -= np.fromiter((text.count('"') + 2 if text else 0 for text in source), np.int64)
+                others.update(index for index, text in enumerate(source) if _is_deep(text))
             else:
-                quotes -= _quotes_of(values)
-                texts[field] = [None if value is UNSET else value for value in values]
-        rest.update(np.flatnonzero(quotes).tolist())
-        return [self._column(judge, records, texts, sources, rest) for judge in self._judges], sorted(rest)
+                types = set(map(type, values))
+                quotes -= _quotes_of(values, types)
+                texts[field] = (
+                    [None if value is UNSET else value for value in values] if UnsetType in types else values
+                )
+        others.update(np.flatnonzero(quotes).tolist())
+        columns = [self._column(judge, records, texts, sources, others) for judge in self._judges]
+        ignored = {
+            field: sum(1 for index, source in enumerate(sources[field]) if source and index not in others)
+            for field in self.ignored
+        }
+        return PlainRun(columns, sorted(others), +Counter(ignored))
 
     def _decoded(self, records: Sequence[bytes]) -> tuple[list[Any], set[int]]:
-        decoded, failed = [], set()
+        decoded: list[Any] = []
+        failed: set[int] = set()
         append, decode = decoded.append, self._decode
         for index, record in enumerate(records):
             try:
@@ -96,7 +126,7 @@ class PlainRecords:
         records: Sequence[bytes],
         texts: dict[str, Column],
         sources: dict[str, list[str]],
-        rest: set[int],
+        others: set[int],
     ) -> Column:
         if judge.field is None:
             return [None] * len(records)
@@ -108,7 +138,7 @@ class PlainRecords:
         for index, source in enumerate(sources[judge.field]):
             text = text_of(source, takes_json=judge.takes_json) if source else None
             if isinstance(text, Refusal):
-                rest.add(index)
+                others.add(index)
                 text = None
             column.append(text)
         return column
@@ -116,12 +146,9 @@ class PlainRecords:
 
 def _suspicious(records: Sequence[bytes]) -> set[int]:
     """Records that hold a NUL, or the escape of one, or are not UTF-8."""
-    suspicious: set[int] = set()
-    for start in range(0, len(records), _RUN):
-        run = records[start : start + _RUN]
-        if not _is_clean(b"\n".join(run)):
-            suspicious.update(start + place for place, record in enumerate(run) if not _is_clean(record))
-    return suspicious
+    if _is_clean(b"\n".join(records)):
+        return set()
+    return {index for index, record in enumerate(records) if not _is_clean(record)}
 
 
 def _is_clean(text: bytes) -> bool:
@@ -139,9 +166,8 @@ def _is_deep(source: str) -> bool:
     return len(source) >= 2 * DEEPEST_NESTING and is_too_deep(source.encode(), DEEPEST_NESTING - 1)
 
 
-def _quotes_of(values: Sequence[object]) -> Any:
-    """The quotation marks that decoded values and their keys have at least: one number if all have the same."""
-    types = set(map(type, values))
+def _quotes_of(values: Sequence[object], types: set[type]) -> int | NDArray[np.int64]:
+    """The quotation marks that values and their keys have at least: one number if all have the same."""
     if len(types) == 1:
-        return _QUOTES_BY_TYPE[types.pop()]
-    return np.fromiter((_QUOTES_BY_TYPE[type(value)] for value in values), np.int64, len(values))
+        return _QUOTES_BY_TYPE[next(iter(types))]
+    return np.fromiter((_QUOTES_BY_TYPE[type(value)] for value in values), np.int64)

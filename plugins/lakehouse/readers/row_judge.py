@@ -7,6 +7,7 @@ column's repeated values are judged once in a batch, and its arrays are built at
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +19,9 @@ from lakehouse.contracts.value_types import Value
 from lakehouse.tables.definition import ColumnType, TableDefinition
 
 Texts = Sequence[str | None]
+
+if TYPE_CHECKING:
+    Array = pa.Array[Any]
 
 POSITION = "_position"
 
@@ -94,7 +98,7 @@ class RowJudge:
         kept = [index not in refusals for index in range(len(positions))]
         return table.filter(pa.array(kept))
 
-    def _array(self, place: int, texts: Texts, refusals: dict[int, Refusal]) -> pa.Array:
+    def _array(self, place: int, texts: Texts, refusals: dict[int, Refusal]) -> Array:
         column_type = self.judges[place].column.type
         verdicts = self._verdicts[place]
         if verdicts is None:
@@ -111,10 +115,11 @@ class RowJudge:
             return pa.array(values, _TYPES[column_type])
         return pa.array(values, counted_as).view(_TYPES[column_type])
 
-    def _derived_day(self, arrays: dict[str, pa.Array], refusals: dict[int, Refusal]) -> pa.Array:
+    def _derived_day(self, arrays: dict[str, Array], refusals: dict[int, Refusal]) -> Array:
         days = pc.coalesce(arrays[DERIVED_DAY], arrays[DERIVED_FROM].cast(pa.date32()))
         if self._day_required and days.null_count:
             missing = Refusal(Reason.MISSING_FIELD, f"the record has neither it nor {DERIVED_FROM}", DERIVED_DAY)
-            for index in pc.indices_nonzero(days.is_null()).to_pylist():
-                refusals.setdefault(index, missing)
+            for index, is_missing in enumerate(days.is_null()):
+                if is_missing.as_py():
+                    refusals.setdefault(index, missing)
         return days

@@ -1,7 +1,7 @@
 """Takes personal data out of a JSON record before anything of it is stored.
 
-A path is field names joined with dots. It goes through arrays (every element), and through strings that hold a JSON
-object. Only objects on a path that have something to lose are written anew; all other text stays as it was sent.
+A path is field names joined with dots. It goes through arrays (every element), and through strings that hold JSON.
+Only objects on a path that have something to lose are written anew; all other text stays as it was sent.
 """
 
 from __future__ import annotations
