@@ -223,8 +223,13 @@ def session_properties(catalog: str) -> dict[str, str]:
     }
 
 
-def connect_with(settings: Settings, *, source: str = "lakehouse") -> Callable[[], trino.dbapi.Connection]:
-    """A factory of connections from settings, for programs outside Airflow."""
+def connect_with(
+    settings: Settings, *, session: Mapping[str, str] | None = None, source: str = "lakehouse"
+) -> Callable[[], trino.dbapi.Connection]:
+    """A factory of connections from settings, for programs outside Airflow.
+
+    :param session: session properties beyond those of every connection that loads.
+    """
 
     def connect() -> trino.dbapi.Connection:
         return trino.dbapi.Connection(
@@ -233,7 +238,7 @@ def connect_with(settings: Settings, *, source: str = "lakehouse") -> Callable[[
             user=settings.trino_user,
             http_scheme=settings.trino_scheme,
             source=source,
-            session_properties=session_properties(settings.names.catalog),
+            session_properties=session_properties(settings.names.catalog) | dict(session or {}),
             legacy_prepared_statements=False,
             request_timeout=60,
         )

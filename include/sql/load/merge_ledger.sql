@@ -17,7 +17,7 @@ using (
                     rows_loaded bigint,
                     rejects bigint,
                     source_bytes bigint,
-                    touched array(row(event_date date, service varchar)),
+                    touched array(row(event_date varchar, service varchar)),
                     unknown_columns map(varchar, bigint)
                 )
             )
@@ -79,7 +79,10 @@ when not matched then insert (
     committed.rows_loaded,
     committed.rejects,
     committed.source_bytes,
-    committed.touched,
+    transform(
+        committed.touched,
+        pair -> cast(row(cast(pair.event_date as date), pair.service) as row(event_date date, service varchar))
+    ),
     committed.unknown_columns,
     {{ bind(attempt) }},
     {{ bind(query_id) }},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lakehouse.contracts.contract import Contract
@@ -142,6 +142,19 @@ def plan_files(
         objects_loaded=loaded,
         objects_left=left,
     )
+
+
+def remaining(batch: Batch, *, ledger: Ledger) -> Batch:
+    """What of a planned batch is not recorded by now: another run may have loaded some of it since."""
+    progress = ledger.progress([source.version.digest for source in batch.sources])
+    sources = []
+    for source in batch.sources:
+        known = progress.get(source.version.digest)
+        if known is None:
+            sources.append(source)
+        elif not known.is_complete:
+            sources.append(replace(source, first_position=known.next_position))
+    return Batch(sources=tuple(sources))
 
 
 def cut(sources: Iterable[PlannedSource], *, batch_bytes: int, limits: PlanLimits) -> Iterator[Batch]:

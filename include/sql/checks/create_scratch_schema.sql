@@ -1,0 +1,4 @@
+create schema if not exists {{ schema | identifier }}
+{%- if location %}
+with (location = {{ location | literal }})
+{%- endif %}

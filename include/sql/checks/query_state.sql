@@ -1,0 +1,1 @@
+select state from system.runtime.queries where query_id = {{ bind(query_id) }}

@@ -1,0 +1,144 @@
+"""From a contract to its DAG: the only place that knows retries, limits, tags and documents."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import DAG, Asset, Param, TriggerRule, task_group
+
+from lakehouse.ingest_document import ingest_document
+from lakehouse.operators.drop_attempt_operator import DropAttemptOperator
+from lakehouse.operators.insert_attempt_operator import InsertAttemptOperator
+from lakehouse.operators.object_sensor import ObjectSensor
+from lakehouse.operators.plan_files_operator import PlanFilesOperator
+from lakehouse.operators.report_load_operator import ReportLoadOperator
+from lakehouse.operators.stage_files_operator import StageFilesOperator
+
+if TYPE_CHECKING:
+    from lakehouse.sources import Source
+
+START_DATE = datetime(2026, 1, 1, tzinfo=UTC)
+DEFAULT_OWNER = "data-platform"
+
+#: Only transient errors are retried: at first soon, for a lost commit, then with patience, for an engine that is
+#: down.
+RETRIES: dict[str, Any] = {
+    "retries": 4,
+    "retry_delay": timedelta(seconds=10),
+    "retry_exponential_backoff": 4.0,
+    "max_retry_delay": timedelta(minutes=15),
+}
+#: Runs may overlap (a waiting one and a sweep): the ledger decides who loads what.
+_ACTIVE_RUNS = 16
+#: Batches of one source, over all its runs, that are read or merged at once.
+_BATCHES_AT_ONCE = 4
+#: All tries of an insert together stay below the day after which the sweep takes an attempt.
+_STAGE_TIMEOUT = timedelta(hours=4)
+_INSERT_TIMEOUT = timedelta(hours=3)
+_SHORT_TIMEOUT = timedelta(minutes=30)
+_WAIT_POLL_SECONDS = 15
+
+
+def table_asset(table: str) -> Asset:
+    """The asset of an Iceberg table, which other DAGs may be scheduled on.
+
+    :param table: as ``catalog.schema.table``.
+    """
+    return Asset(name=table, uri=f"iceberg://{table.replace('.', '/')}")
+
+
+def ingest_files_dag(source: Source) -> DAG:
+    """The DAG of a file source: wait → plan → for each batch stage → insert → drop → report."""
+    contract = source.contract
+    with DAG(
+        dag_id=f"ingest_files__{contract.name}",
+        description=contract.description or None,
+        doc_md=ingest_document(source),
+        schedule=contract.schedule,
+        start_date=START_DATE,
+        catchup=False,
+        max_active_runs=_ACTIVE_RUNS,
+        default_args={"owner": contract.owner or DEFAULT_OWNER, "execution_timeout": _SHORT_TIMEOUT, **RETRIES},
+        tags={"ingest", "files", str(contract.origin.format)},
+        params=_params(source),
+    ) as dag:
+        wait = ObjectSensor(
+            task_id="wait",
+            source=contract.name,
+            key="{{ params.key or '' }}",
+            wait_minutes="{{ params.wait_minutes }}",
+            poke_interval=_WAIT_POLL_SECONDS,
+        )
+        plan = PlanFilesOperator(
+            task_id="plan",
+            source=contract.name,
+            key="{{ params.key or '' }}",
+            is_dry_run="{{ params.dry_run }}",
+        )
+        wait >> plan
+        ReportLoadOperator(
+            task_id="report",
+            source=contract.name,
+            reports=_load_batch(source).expand(batch=plan.output),
+            trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+        )
+    return dag
+
+
+def _load_batch(source: Source) -> Any:
+    name = source.contract.name
+
+    @task_group(group_id="load")
+    def load(batch: Any) -> Any:
+        """One batch of objects: read, merged, and cleaned up after, whatever happened."""
+        stage = StageFilesOperator(
+            task_id="stage",
+            source=name,
+            batch=batch,
+            map_index_template="{{ task.batch['label'] }}",
+            max_active_tis_per_dag=_BATCHES_AT_ONCE,
+            execution_timeout=_STAGE_TIMEOUT,
+        )
+        insert = InsertAttemptOperator(
+            task_id="insert",
+            source=name,
+            batch=batch,
+            attempt=stage.output,
+            map_index_template="{{ task.batch['label'] }}",
+            max_active_tis_per_dag=_BATCHES_AT_ONCE,
+            execution_timeout=_INSERT_TIMEOUT,
+            outlets=[table_asset(source.contract.target)],
+        )
+        drop = DropAttemptOperator(task_id="drop", attempt=stage.output, map_index_template="{{ task.attempt }}")
+        insert >> drop.as_teardown(setups=stage)
+        return insert.output
+
+    return load
+
+
+def _params(source: Source) -> dict[str, Param]:
+    origin = source.contract.origin
+    return {
+        "key": Param(
+            default=None,
+            type=["null", "string"],
+            title="Key",
+            description=f"A key, a glob (`*` within one `/` segment, `**` across) or an s3:// URI to load "
+            f"alone; the run waits for it. Empty: everything new under s3://{origin.bucket}/{origin.key}.",
+        ),
+        "wait_minutes": Param(
+            default=60,
+            type="integer",
+            minimum=0,
+            maximum=7 * 24 * 60,
+            title="Wait (minutes)",
+            description="How long to wait for the key. If it does not come, the run is skipped.",
+        ),
+        "dry_run": Param(
+            default=False,
+            type="boolean",
+            title="Dry run",
+            description="Only log what would be loaded.",
+        ),
+    }
