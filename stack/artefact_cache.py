@@ -171,6 +171,7 @@ def _unpack(artefact: Artefact, file: Path, tree: Path) -> None:
             archive.extractall(tree, members=_without_top_directory(archive))  # noqa: S202
     elif artefact.packaging == "zip":
         plugin = tree / "plugin" / artefact.name.removeprefix("trino-")
+        plugin.parent.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=tree) as unpacked, zipfile.ZipFile(file) as archive:
             archive.extractall(unpacked)  # noqa: S202
             (top,) = Path(unpacked).iterdir()

@@ -12,7 +12,7 @@ from rich.table import Table
 from stack import checks
 from stack.demo import demo
 from stack.engines import ENGINES
-from stack.environment import export_lines, inherited_environment
+from stack.environment import export_lines, inherited_environment, without_proxy_for_loopback
 from stack.errors import StackError
 from stack.layout import StackLayout
 from stack.lifecycle import Stack
@@ -45,6 +45,7 @@ def _stack() -> Stack:
 @click.group(cls=StackGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Run the local engines: SeaweedFS, Trino, Kafka and Airflow."""
+    os.environ.update(without_proxy_for_loopback(os.environ))
 
 
 @main.command()
@@ -75,6 +76,9 @@ def status() -> None:
         state = "[green]up" if each.version is not None else "[red]down"
         table.add_row(each.engine.name, state, each.version or "", each.port, f"{each.memory / 1_000_000:,.0f} MB")
     _console().print(table)
+    for each in statuses:
+        if each.version is None:
+            click.echo(f"{each.engine.name}: {each.reason}")
     if any(each.version is None for each in statuses):
         sys.exit(1)
 

@@ -82,10 +82,16 @@ def inherited_environment(environment: Mapping[str, str]) -> dict[str, str]:
         if not name.startswith("AWS_") or name == "AWS_CA_BUNDLE"
     }
     inherited["PATH"] = f"{VENV_BIN}:{environment.get('PATH', '/usr/bin:/bin')}"
+    return inherited | without_proxy_for_loopback(environment)
+
+
+def without_proxy_for_loopback(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that keep clients from asking a proxy for the local engines."""
+    exemptions = {}
     for name in ("NO_PROXY", "no_proxy"):
-        exempt = [host for host in environment.get(name, "").split(",") if host]
-        inherited[name] = ",".join(dict.fromkeys([*exempt, "127.0.0.1", "localhost"]))
-    return inherited
+        hosts = [host for host in environment.get(name, "").split(",") if host]
+        exemptions[name] = ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost"]))
+    return exemptions
 
 
 def activation_script(layout: StackLayout, settings: Mapping[str, str]) -> str:
@@ -96,6 +102,7 @@ def activation_script(layout: StackLayout, settings: Mapping[str, str]) -> str:
         "unset AWS_PROFILE AWS_SESSION_TOKEN AWS_ENDPOINT_URL\n"
         f"{export_lines(user_environment(layout, settings))}"
         'export NO_PROXY="${NO_PROXY:+$NO_PROXY,}127.0.0.1,localhost"\n'
+        'export no_proxy="$NO_PROXY"\n'
     )
 
 

@@ -168,9 +168,8 @@ class Stack:
                 self._prepare_airflow(environment)
             else:
                 (self.layout.data / engine.programs[0]).mkdir(exist_ok=True)
-            states = self._supervisor.states()
             for program in engine.programs:
-                self._supervisor.start(states[program])
+                self._supervisor.start(program)
 
     def _prepare_airflow(self, environment: Mapping[str, str]) -> None:
         """Write the sign-in, and bring the metadata database to the installed version."""

@@ -38,6 +38,14 @@ def stop_processes(processes: Iterable[psutil.Process]) -> None:
         _, alive = psutil.wait_procs(alive, timeout=TERMINATION_SECONDS)
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process exists and has not ended."""
+    try:
+        return bool(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def memory_of(pids: Iterable[int]) -> int:
     """Return the bytes that processes with all their descendants hold, shared pages counted once."""
     total = 0

@@ -14,6 +14,7 @@ from stack.engines import Engine, NotAnsweringError
 from stack.errors import EngineFailedError
 from stack.layout import StackLayout
 from stack.log_files import tail, total_size
+from stack.processes import is_alive
 from stack.supervision import Supervisor
 
 # An engine that writes nothing to its log for this long is not starting, it hangs.
@@ -53,10 +54,8 @@ class Readiness:
             except NotAnsweringError as error:
                 reason = str(error)
             else:
-                seconds = time.monotonic() - started
-                self.console.print(
-                    f"  {engine.name} {version} answers on port {self.environment[engine.port]} ({seconds:.0f} s)"
-                )
+                port, seconds = self.environment[engine.port], time.monotonic() - started
+                self.console.print(f"  {engine.name} {version} answers on port {port} ({seconds:.0f} s)")
                 return
             now = time.monotonic()
             if (size := total_size(engine.logs(self.layout))) != logged:
@@ -66,15 +65,22 @@ class Readiness:
             given_up.wait(PAUSE_SECONDS)
 
     def _require_running(self, engine: Engine, pids: dict[str, int]) -> None:
-        """Raise EngineFailedError when a program of the engine has ended, even if it was started again."""
+        """Raise EngineFailedError when a program of the engine has ended while it was waited for.
+
+        :param pids: the process first seen of each program; this call adds to them.
+        """
         states = self.supervisor.states()
         for program in engine.programs:
             state = states[program]
-            if not state.is_running:
+            if state.has_failed:
                 raise self._failure(engine, program, f"its process {program} is {state.state}: {state.detail}")
-            if state.pid and pids.setdefault(program, state.pid) != state.pid:
-                raise self._failure(engine, program, f"its process {program} ended and was started again")
+            # One that was killed a moment before may still be listed; it is about to be started again.
+            if is_alive(state.pid) and pids.setdefault(program, state.pid) != state.pid:
+                raise self._failure(engine, program, f"its process {program} ended while it was starting")
 
     def _failure(self, engine: Engine, program: str, reason: str) -> EngineFailedError:
+        """Stop the engine, so that it does not fail on and on, and return the error."""
+        for name in engine.programs:
+            self.supervisor.stop(name)
         log = self.layout.logs / f"{program}.log"
         return EngineFailedError(engine=engine.name, reason=reason, log=log, tail=tail(log))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import time
 import xmlrpc.client
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -20,8 +21,12 @@ from stack.log_files import tail
 
 CONFIGURATION = Path(__file__).parent / "supervisord.conf"
 START_SECONDS = 15
+# The supervisor kills a program that has not ended 10 s after it was asked to.
+STOP_SECONDS = 15
 
-RUNNING_STATES = frozenset({"STARTING", "RUNNING"})
+STARTED_STATES = frozenset({"STARTING", "RUNNING", "BACKOFF"})
+# The supervisor has given up, or was told to stop it; in EXITED and BACKOFF it is about to start it again.
+FAILED_STATES = frozenset({"FATAL", "STOPPED", "STOPPING", "UNKNOWN"})
 
 
 @dataclass(frozen=True)
@@ -34,9 +39,9 @@ class ProgramState:
     detail: str
 
     @property
-    def is_running(self) -> bool:
-        """Whether the program's process exists, as far as the supervisor knows."""
-        return self.state in RUNNING_STATES
+    def has_failed(self) -> bool:
+        """Whether the supervisor will not start the program again by itself."""
+        return self.state in FAILED_STATES
 
 
 class Supervisor:
@@ -48,7 +53,8 @@ class Supervisor:
     def process_id(self) -> int | None:
         """Return the supervisor's process id, None when there is none that answers."""
         try:
-            return int(self._calls().getPID())
+            with self._calls() as calls:
+                return int(calls.getPID())
         except (OSError, HTTPException):
             return None
 
@@ -78,6 +84,8 @@ class Supervisor:
 
     def states(self) -> dict[str, ProgramState]:
         """Return the state of every program by its name."""
+        with self._calls() as calls:
+            programs = calls.getAllProcessInfo()
         return {
             info["name"]: ProgramState(
                 program=f"{info['group']}:{info['name']}",
@@ -85,22 +93,37 @@ class Supervisor:
                 pid=info["pid"],
                 detail=info["spawnerr"] or info["description"],
             )
-            for info in self._calls().getAllProcessInfo()
+            for info in programs
         }
 
-    def start(self, state: ProgramState) -> None:
-        """Start a program unless it runs; does not wait for it."""
-        if state.is_running:
-            return
-        if state.state == "BACKOFF":
-            self._calls().stopProcess(state.program)
-        self._calls().startProcess(state.program, False)  # noqa: FBT003
+    def start(self, program: str) -> None:
+        """Start a program unless it runs or is about to; does not wait for it."""
+        deadline = time.monotonic() + STOP_SECONDS
+        while (state := self.states()[program]).state == "STOPPING" and time.monotonic() < deadline:
+            time.sleep(0.1)
+        if state.state not in STARTED_STATES:
+            # The supervisor may have started it in the meantime.
+            with suppress(xmlrpc.client.Fault), self._calls() as calls:
+                calls.startProcess(state.program, False)  # noqa: FBT003
+
+    def stop(self, program: str) -> None:
+        """Stop a program if it runs; does not wait for it."""
+        state = self.states()[program]
+        if not state.has_failed:
+            # It may have ended in the meantime.
+            with suppress(xmlrpc.client.Fault), self._calls() as calls:
+                calls.stopProcess(state.program, False)  # noqa: FBT003
 
     def shut_down(self) -> None:
         """Ask the supervisor to stop every program and then itself; does not wait."""
-        self._calls().shutdown()
+        with self._calls() as calls:
+            calls.shutdown()
 
-    def _calls(self) -> Any:
-        # A connection of its own for each call: they are few, and a kept one outlives a killed supervisor.
+    @contextmanager
+    def _calls(self) -> Iterator[Any]:
+        """Give the supervisor's remote calls, over a connection for this use only."""
         transport = SupervisorTransport(None, None, f"unix://{self._layout.supervisor_socket}")
-        return xmlrpc.client.ServerProxy("http://localhost", transport=transport).supervisor
+        try:
+            yield xmlrpc.client.ServerProxy("http://localhost", transport=transport).supervisor
+        finally:
+            transport.close()

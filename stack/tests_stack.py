@@ -14,7 +14,7 @@ from stack.environment_file import EXAMPLE_FILE, ensure_environment_file, port_s
 from stack.layout import CLONE, StackLayout
 from stack.lifecycle import Stack
 
-# Below the range the kernel takes client ports from: an engine that is down for a moment finds its port free again.
+# Below the range of client ports: an engine that is down for a moment finds its port free again.
 PORTS = range(20_000, 32_000)
 
 

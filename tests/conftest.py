@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
-from stack.environment import user_environment
+from stack.environment import without_proxy_for_loopback
 from stack.layout import StackLayout
 from stack.lifecycle import Stack
 from stack.tests_stack import make_tests_stack
@@ -34,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[STACK] = stack
     # Airflow takes its home and its database from the environment when it is first imported, which is before any
     # fixture. Connections come with the fixture only: whoever does not ask for it has none.
-    for name, value in user_environment(stack.layout, stack.settings()).items():
+    for name, value in stack.environment().items():
         if name == "AIRFLOW_HOME" or name.startswith("AIRFLOW__"):
             os.environ[name] = value
 
@@ -61,6 +61,6 @@ def stack_environment(running_stack: Stack) -> Iterator[dict[str, str]]:
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_") and name != "AWS_CA_BUNDLE"]:
             patch.delenv(name)
-        for name, value in environment.items():
+        for name, value in (environment | without_proxy_for_loopback(os.environ)).items():
             patch.setenv(name, value)
         yield environment
