@@ -89,8 +89,11 @@ def _ascii_character(character: str) -> str:
 
 def _encoding(name: str) -> str:
     try:
+        # Only encodings of text can do this; there are others.
+        "".encode(name)
+        codecs.getincrementaldecoder(name)
         return codecs.lookup(name).name
-    except LookupError:
+    except (LookupError, UnicodeError):
         raise PydanticCustomError("encoding", "There is no encoding of this name") from None
 
 
@@ -98,6 +101,12 @@ def _zone(name: str) -> str:
     if name not in available_timezones():
         raise PydanticCustomError("zone", "There is no time zone of this name")
     return name
+
+
+def _time_formats(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names:
+        raise PydanticCustomError("time_format", "No format is named")
+    return names
 
 
 def _time_format(name: str) -> str:
@@ -123,7 +132,8 @@ def _one_reading(problem: str) -> WrapValidator:
 
     def validate(value: object, handler: ValidatorFunctionWrapHandler) -> object:
         try:
-            return handler(value)
+            # What was an array of JSON is a list here, which a strict validator tells from a tuple.
+            return handler(tuple(value) if isinstance(value, list) else value)
         except ValidationError:
             raise PydanticCustomError("union", "{problem}", {"problem": problem}) from None
 
@@ -173,7 +183,7 @@ class TimeReading(_Model):
     zone: Annotated[str, AfterValidator(_zone)] = "UTC"
     """IANA name of the zone of times that are written without an offset."""
     formats: Annotated[
-        tuple[Annotated[str, AfterValidator(_time_format)], ...], Field(min_length=1)
+        tuple[Annotated[str, AfterValidator(_time_format)], ...], AfterValidator(_time_formats)
     ] = (ISO_8601,)  # fmt: skip
     """Tried in this order: `iso8601`, `epoch_s`, `epoch_ms`, or a strptime format."""
 

@@ -95,6 +95,8 @@ class Document:
         if id(node) in above:
             self.problems.append(self.problem(key, "The value contains itself.", "Remove the alias."))
             return None
+        if not isinstance(node, ScalarNode) and node.tag not in {f"{_TAG}map", f"{_TAG}seq"}:
+            self.problems.append(self._meaningless_tag(node, key))
         inside = above | {id(node)}
         match node:
             case MappingNode():
@@ -147,8 +149,11 @@ class Document:
             case "str":
                 return _VARIABLE.sub(lambda variable: self._substituted(variable, key), text)
             case _:
-                self.problems.append(self.problem(key, f"The tag {node.tag} has no meaning here.", "Remove it."))
+                self.problems.append(self._meaningless_tag(node, key))
                 return None
+
+    def _meaningless_tag(self, node: Node, key: KeyPath) -> ContractProblem:
+        return self.problem(key, f"The tag {node.tag} has no meaning here.", "Remove it.")
 
     def _substituted(self, variable: re.Match[str], key: KeyPath) -> str:
         name, default = variable["name"], variable["default"]

@@ -1,4 +1,4 @@
-"""The JSON Schema that editors check contracts with; ``python -m lakehouse.contracts.json_schema`` writes it anew."""
+"""The JSON Schema that editors check contracts with. ``python -m lakehouse.contracts.json_schema`` writes it."""
 
 from __future__ import annotations
 

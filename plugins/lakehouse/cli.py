@@ -1,0 +1,306 @@
+"""The command line: ``lakehouse --help``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from lakehouse.certificate import Account, Certificate, read_certificate
+from lakehouse.contracts.contract import Contract
+from lakehouse.contracts.loading import load_contracts
+from lakehouse.engine import Progress, TrinoEngine, connect_with
+from lakehouse.engine_check import EngineCheck
+from lakehouse.errors import LakehouseError, TerminalError, TransientError, UnknownSourceError
+from lakehouse.load.files import load_files
+from lakehouse.load.ledger import Ledger
+from lakehouse.load.plan import plan_files
+from lakehouse.load.protocol import StepDone
+from lakehouse.paths import BRONZE_TABLES, CONTRACTS
+from lakehouse.settings import Settings
+from lakehouse.sql_shell import OutputFormat, run_prompt, run_text
+from lakehouse.store import store_of
+from lakehouse.tables.creation import create_tables
+from lakehouse.tables.definition import TableDefinition, read_table_definitions
+
+#: Sources without a problem that the certificate prints unless asked for all.
+_SHOWN_SOURCES = 40
+#: Exit codes: something must be changed first; the same command may succeed when it is run again (EX_TEMPFAIL).
+_EXIT_TERMINAL = 1
+_EXIT_TRANSIENT = 75
+_WIDE = 200
+
+_DEFAULT_TARGET = "iceberg.bronze.service_events_raw"
+
+
+class LakehouseGroup(click.Group):
+    """Commands whose expected errors are told in a sentence or two, not as a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except LakehouseError as error:
+            click.secho(error.problem, fg="red", err=True)
+            click.echo(error.remedy, err=True)
+            ctx.exit(_EXIT_TRANSIENT if isinstance(error, TransientError) else _EXIT_TERMINAL)
+
+
+def _console() -> Console:
+    # A pipe has no width; rich would cut its lines at 80.
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=_WIDE)
+
+
+def _engine(settings: Settings) -> TrinoEngine:
+    return TrinoEngine(connect_with(settings))
+
+
+def _contracts(tables: Mapping[str, TableDefinition]) -> Mapping[str, Contract]:
+    return load_contracts(CONTRACTS, tables)
+
+
+@click.group(cls=LakehouseGroup, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Land civic events exactly once in Iceberg, and see that they arrived.
+
+    Hosts and credentials come from the environment, else from the nearest .env above the working directory.
+    Exit codes: 0 all is well; 1 something must be changed first; 75 try the same again.
+    """
+
+
+@main.command()
+def tables() -> None:
+    """Create or upgrade the tables and views. May be run at any time."""
+    settings = Settings.from_environment()
+    for change in create_tables(_engine(settings), names=settings.names):
+        click.echo(change)
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--to", "destination", metavar="PREFIX", help="Where to, s3://bucket/prefix/; else the landing prefix."
+)
+def put(files: tuple[Path, ...], destination: str | None) -> None:
+    """Put files into the object store, where the sources look for them."""
+    settings = Settings.from_environment()
+    bucket, prefix = _destination(destination, default_bucket=settings.names.bucket)
+    store = store_of(settings)
+    contracts = _contracts(read_table_definitions(BRONZE_TABLES))
+    for file in files:
+        key = f"{prefix}{file.name}"
+        store.put_file(file, bucket=bucket, key=key)
+        source = next((name for name, contract in contracts.items() if contract.matches(bucket, key)), None)
+        taken = f"taken by {source}" if source else "NO SOURCE takes this name, see include/contracts/"
+        click.echo(f"{file} -> s3://{bucket}/{key} ({file.stat().st_size:,} bytes; {taken})")
+
+
+def _destination(destination: str | None, *, default_bucket: str) -> tuple[str, str]:
+    if destination is None:
+        return default_bucket, "staging/"
+    if not destination.startswith("s3://"):
+        raise click.BadParameter("give it as s3://bucket/prefix/", param_hint="--to")
+    bucket, _, prefix = destination.removeprefix("s3://").partition("/")
+    return bucket, f"{prefix.rstrip('/')}/" if prefix else ""
+
+
+@main.command()
+@click.argument("statement", required=False)
+@click.option(
+    "--file", "-f", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A script."
+)
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice([output.value for output in OutputFormat]),
+    default=OutputFormat.TABLE.value,
+    show_default=True,
+)
+def sql(statement: str | None, file: Path | None, output_format: str) -> None:
+    """Run SQL on Trino: a STATEMENT, a --file of statements, or a prompt."""
+    if statement is not None and file is not None:
+        raise click.UsageError("Give a statement or a file, not both.")
+    settings = Settings.from_environment()
+    engine = _engine(settings)
+    output = OutputFormat(output_format)
+    if statement is not None:
+        run_text(statement, engine=engine, output=output, console=_console())
+    elif file is not None:
+        run_text(file.read_text(encoding="utf-8"), engine=engine, output=output, console=_console())
+    elif sys.stdin.isatty():
+        run_prompt(engine=engine, output=output, console=_console())
+    else:
+        run_text(sys.stdin.read(), engine=engine, output=output, console=_console())
+
+
+@main.command()
+@click.argument("source")
+@click.option("--key", "pattern", help="A key or glob of the source's bucket, or s3://bucket/key; else all of it.")
+@click.option("--dry-run", is_flag=True, help="Say what would be loaded, and load nothing.")
+def load(source: str, pattern: str | None, dry_run: bool) -> None:  # noqa: FBT001  (click passes flags so)
+    """Load what is there for SOURCE and not in bronze yet, without Airflow."""
+    settings = Settings.from_environment()
+    engine, store = _engine(settings), store_of(settings)
+    definitions = read_table_definitions(BRONZE_TABLES)
+    contracts = _contracts(definitions)
+    if source not in contracts:
+        raise UnknownSourceError(source, known=sorted(contracts))
+    contract = contracts[source]
+    if dry_run:
+        plan = plan_files(contract, store=store, ledger=Ledger(engine=engine), pattern=pattern, register=False)
+        click.echo(f"{plan.objects_planned} of {plan.objects_seen} objects would be loaded:")
+        for planned in (planned for batch in plan.batches for planned in batch.sources):
+            click.echo(f"  {planned.version.uri} ({planned.size:,} bytes) from record {planned.first_position}")
+        return
+    failed = 0
+    reports = load_files(
+        contract,
+        table=definitions[contract.target],
+        engine=engine,
+        store=store,
+        names=settings.names,
+        pattern=pattern,
+        run="lakehouse load",
+        on_step=_tell_step,
+    )
+    for report in reports:
+        click.echo(f"{report.sources} objects: {report.rows:,} rows, {report.rejects:,} rejects")
+        for failure in report.failures:
+            failed += failure.is_terminal
+            click.secho(
+                f"  {failure.source}: {failure.message}", fg="red" if failure.is_terminal else None, err=True
+            )
+    if failed:
+        raise SourcesLeftOutError(count=failed)
+    click.echo("done")
+
+
+class SourcesLeftOutError(TerminalError):
+    """Some objects could not be loaded; the others were."""
+
+    def __init__(self, *, count: int) -> None:
+        super().__init__(f"{count} objects were left out.", remedy="The reasons are above; the others are loaded.")
+        self.count = count
+
+
+def _tell_step(done: StepDone) -> None:
+    click.echo(
+        f"  {done.step} {done.unit + 1}/{done.units}: {done.rows:,} rows, {done.rejects:,} rejects", err=True
+    )
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, every source.")
+@click.option("--all", "show_all", is_flag=True, help="Every source, not only the newest.")
+@click.pass_context
+def certificate(ctx: click.Context, as_json: bool, show_all: bool) -> None:  # noqa: FBT001  (click passes flags so)
+    """Prove that every record read is in bronze or among the open rejects, once. Non-zero when anything is off."""
+    found = read_certificate(_engine(Settings.from_environment()))
+    if as_json:
+        for account in found.accounts:
+            click.echo(json.dumps(dataclasses.asdict(account), default=str))
+    else:
+        _print_certificate(found, show_all=show_all)
+    if not found.is_clean:
+        ctx.exit(_EXIT_TERMINAL)
+
+
+def _print_certificate(found: Certificate, *, show_all: bool) -> None:
+    console = _console()
+    table = Table(title="Certificate", box=None, header_style="bold")
+    table.add_column("source", overflow="fold")
+    table.add_column("contract")
+    for name in ("ranges", "positions", "gaps", "overlaps", "read", "= bronze", "+ open rejects"):
+        table.add_column(name, justify="right")
+    table.add_column("problems")
+    clean = [account for account in found.sources if not account.problems]
+    shown = clean if show_all else clean[-_SHOWN_SOURCES:]
+    for account in [*found.with_problems, *shown, *found.by_hand]:
+        table.add_row(*_account_cells(account))
+    console.print(table)
+    if len(shown) < len(clean):
+        console.print(f"… and {len(clean) - len(shown)} older sources without a problem (--all shows them)")
+    console.print(
+        f"{len(found.sources)} sources: read {found.records_read:,} = bronze {found.bronze_rows:,} "
+        f"+ open rejects {found.open_rejects:,}; {found.rows_by_hand:,} rows written by hand"
+    )
+    if found.is_clean:
+        console.print("[green]clean[/green]: no gap, no overlap, no row doubled or missing")
+    else:
+        console.print(f"[red]{len(found.with_problems)} sources with problems[/red]")
+
+
+def _account_cells(account: Account) -> tuple[str, ...]:
+    positions = "" if account.next_position is None else f"[{account.first_position}, {account.next_position})"
+    return (
+        account.source or f"source id {account.source_id}",
+        account.contract or "",
+        str(account.ranges) if account.ranges else "",
+        # A half-open range reads as markup to rich.
+        positions.replace("[", r"\["),
+        str(account.gap_positions),
+        str(account.overlap_positions),
+        f"{account.records_read:,}",
+        f"{account.bronze_rows:,}",
+        f"{account.open_rejects:,}",
+        account.problems,
+    )
+
+
+@main.command("verify-engine")
+@click.option("--host", help="Trino's host; else TRINO_HOST.")
+@click.option("--port", type=int, help="Trino's port; else TRINO_PORT.")
+@click.option("--user", help="Trino's user; else TRINO_USER.")
+@click.option("--catalog", help="The Iceberg catalog to check; else TRINO_CATALOG.")
+@click.option("--location", help="Where the scratch schema may lie; empty leaves it to the catalog.")
+@click.option("--case", "case", help="Only cases whose name contains this.")
+@click.pass_context
+def verify_engine(  # noqa: PLR0917  (click passes options so)
+    ctx: click.Context,
+    host: str | None,
+    port: int | None,
+    user: str | None,
+    catalog: str | None,
+    location: str | None,
+    case: str | None,
+) -> None:
+    """Check, in scratch tables, that this Trino and this catalog keep the promise that loads rest on."""
+    settings = Settings.from_environment()
+    settings = dataclasses.replace(
+        settings,
+        trino_host=host or settings.trino_host,
+        trino_port=port or settings.trino_port,
+        trino_user=user or settings.trino_user,
+        names=dataclasses.replace(settings.names, catalog=catalog or settings.names.catalog),
+    )
+
+    def connect(
+        *, on_progress: Callable[[Progress], None] | None = None, session: Mapping[str, str] | None = None
+    ) -> TrinoEngine:
+        return TrinoEngine(connect_with(settings, session=session), on_progress=on_progress)
+
+    check = EngineCheck(
+        connect=connect,
+        table=read_table_definitions(BRONZE_TABLES)[_DEFAULT_TARGET],
+        catalog=settings.names.catalog,
+        location=_scratch_location(settings) if location is None else location,
+    )
+    click.echo(f"Trino {settings.trino_host}:{settings.trino_port}, catalog {settings.names.catalog}")
+    failed = 0
+    for line in check.run(case):
+        failed += not line.passed
+        click.secho("pass" if line.passed else "FAIL", fg="green" if line.passed else "red", nl=False)
+        click.echo(f"  {line.case}: {line.detail}")
+    if failed:
+        click.secho(f"{failed} cases failed: loads are not exactly-once on this engine", fg="red")
+        ctx.exit(_EXIT_TERMINAL)
+    click.echo("every case passed")
+
+
+def _scratch_location(settings: Settings) -> str:
+    return f"{settings.names.bronze_location}_engine_check" if settings.names.bronze_location else ""
