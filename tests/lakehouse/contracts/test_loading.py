@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lakehouse.contracts import load_contract, load_contracts
+from lakehouse.contracts.contract import Partial, UnknownColumns
+from lakehouse.contracts.errors import ContractError
+from lakehouse.errors import TerminalError
+from lakehouse.paths import CONTRACTS
+
+MINIMAL_LINES = 4
+
+
+def test_a_minimal_contract_has_the_documented_defaults(load):
+    contract = load()
+
+    assert contract.max_record_bytes == 64_000_000
+    assert contract.partial is Partial.FORBIDDEN
+    assert contract.unknown_columns is UnknownColumns.IGNORE
+    assert contract.times.zone == "UTC"
+    assert contract.times.formats == ("iso8601",)
+    assert contract.schedule is None
+
+
+def test_sizes_and_durations_are_read_with_their_units(load):
+    contract = load("max_record_bytes: 256MB\nbatch: {bytes: 1GB, records: 10}\nfreshness: 15m\n")
+
+    assert contract.max_record_bytes == 256_000_000
+    assert contract.batch.bytes == 1_000_000_000
+    assert contract.freshness == timedelta(minutes=15)
+
+
+def test_the_shipped_contracts_are_sound(tables):
+    contracts = load_contracts(CONTRACTS, tables, environment={})
+
+    assert {"pgr_events_csv", "pgr_events_jsonl"} <= set(contracts)
+    assert contracts["pgr_events_csv"].matches("warehouse", "staging/pgr_events_20241201.csv")
+    assert contracts["pgr_events_csv"].matches("warehouse", "staging/pgr_events_20241201.csv.gz")
+    assert contracts["pgr_events_jsonl"].matches("warehouse", "staging/pgr_events_1.jsonl.zst")
+
+
+def test_the_shipped_contracts_follow_the_bucket_of_the_environment(tables):
+    contracts = load_contracts(CONTRACTS, tables, environment={"LAKEHOUSE_BUCKET": "pune"})
+
+    assert contracts["pgr_events_csv"].origin.bucket == "pune"
+
+
+def test_every_problem_of_a_file_is_told_at_once_in_the_order_of_its_lines(problems):
+    found = problems("colums: {}\nfreshness: soon\nreject_budget: {share: 2}\n")
+
+    assert [problem.line for problem in found] == [5, 6, 7]
+    assert [problem.key for problem in found] == ["colums", "freshness", "reject_budget.share"]
+    assert all(problem.file.name == "parking_fines.yaml" for problem in found)
+
+
+def test_an_error_is_terminal_and_its_text_has_place_problem_and_remedy(load):
+    with pytest.raises(TerminalError, match=r"parking_fines\.yaml:5: colums: There is no such key") as caught:
+        load("colums: {}\n")
+
+    assert "Did you mean columns?" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("added", "key", "said"),
+    [
+        ("columns: {tenant_id: {requird: true}}", "columns.tenant_id.requird", "Did you mean required?"),
+        ("csv: {delimeter: ';'}", "csv.delimeter", "Did you mean delimiter?"),
+        ("columns: {tenant: {required: true}}", "columns.tenant", "Did you mean tenant_id?"),
+        ("columns: {event_time: {default: never}}", "columns.event_time.default", "not a time"),
+        ("columns: {event_date: {value: 2024-02-30}}", "columns.event_date.value", "names no day"),
+        ("columns: {channel: {default: WEB, allowed: [APP]}}", "columns.channel.default", "not among the allowed"),
+        ("columns: {channel: {value: WEB, from: x}}", "columns.channel", "reads nothing"),
+        ("columns: {channel: {default: [1]}}", "columns.channel.default", "Not a text, a number"),
+        ("columns: {channel: {allowed: 5}}", "columns.channel.allowed", "Neither a glob nor a list"),
+        ("columns: {channel: {required: yes}}", "columns.channel.required", "Write true or false"),
+        ("times: {zone: Mars/Olympus}", "times.zone", "IANA"),
+        ("times: {formats: [iso]}", "times.formats.0", "strptime"),
+        ("times: {formats: [epoch_s, epoch_ms]}", "times", "cannot be told apart"),
+        ("schedule: every day", "schedule", "five fields"),
+        ("csv: {encoding: utf-9}", "csv.encoding", "latin-1"),
+        ("csv: {encoding: base64}", "csv.encoding", "latin-1"),
+        ("csv: {delimiter: '||'}", "csv.delimiter", "at most 1 character"),
+        ("csv: {quote: ','}", "csv", "same character"),
+        ("max_record_bytes: 64 megs", "max_record_bytes", "256MB"),
+        ("max_record_bytes: 0", "max_record_bytes", "greater than 0"),
+        ("unknown_columns: drop", "unknown_columns", "'drop' is not"),
+        ("nulls: [NULL]", "nulls.0", "in quotes"),
+        ("scrub: [a.b]", "", "scrub works on JSON"),
+        ("csv: !!python/object:os.system {}", "csv", ""),
+    ],
+)
+def test_a_problem_names_its_key_and_what_to_do(problems, added, key, said):
+    (problem,) = problems(added + "\n")
+
+    assert problem.key == key
+    assert said in str(problem)
+    assert problem.line == (MINIMAL_LINES + 1 if key else 1)
+
+
+def test_a_key_that_stands_twice_is_a_problem_that_names_both_lines(problems):
+    (problem,) = problems("nulls: []\nowner: a\nnulls: ['']\n")
+
+    assert (problem.line, problem.key) == (7, "nulls")
+    assert "first on line 5" in problem.problem
+
+
+def test_a_missing_key_is_named(write, tables):
+    with pytest.raises(ContractError) as caught:
+        load_contract(write("name: parking_fines\nkind: files\n"), tables)
+
+    assert [problem.key for problem in caught.value.problems] == ["from", "target"]
+
+
+def test_an_unknown_target_lists_the_nearest_table(write, tables):
+    text = (
+        "name: parking_fines\nkind: files\nfrom: {bucket: b, key: k, format: csv}\n"
+        "target: iceberg.bronze.service_event_raw\n"
+    )
+    with pytest.raises(ContractError) as caught:
+        load_contract(write(text), tables)
+
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.key) == (4, "target")
+    assert "iceberg.bronze.service_events_raw" in problem.remedy
+
+
+def test_the_name_must_be_the_files(write, tables):
+    path = write(_minimal(), name="fines")
+    with pytest.raises(ContractError, match=r"not that of the file, fines\.yaml"):
+        load_contract(path, tables)
+
+
+@pytest.mark.parametrize("name", ["Parking", "9lives", "a-b", "a.b", ""])
+def test_a_name_that_is_no_identifier_is_refused(write, tables, name):
+    with pytest.raises(ContractError) as caught:
+        load_contract(write(_minimal().replace("parking_fines", f"'{name}'")), tables)
+
+    assert caught.value.problems[0].key == "name"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("", 1, "empty"),
+        ("name: [1\nkind: files", 2, "not YAML"),
+        ("name: a\n\tkind: b", 2, "not YAML"),
+        ("name: a\x01b", 1, "character"),
+        ("- name", 1, ""),
+        ("just text", 1, ""),
+        ("name: &a [*a]", 1, "contains itself"),
+        ("? [a]\n: b", 1, "key is not a text"),
+        ("[" * 5_000, 1, "nested too deeply"),
+    ],
+)
+def test_what_is_no_contract_at_all_is_a_problem_with_a_line(write, tables, text, line, said):
+    with pytest.raises(ContractError) as caught:
+        load_contract(write(text), tables)
+
+    assert caught.value.problems[0].line == line
+    assert said in str(caught.value)
+
+
+def test_a_file_that_is_not_utf8_is_a_problem(tmp_path, tables):
+    path = tmp_path / "a.yaml"
+    path.write_bytes(b"name: \xff")
+    with pytest.raises(ContractError, match="not UTF-8"):
+        load_contract(path, tables)
+
+
+def test_a_file_that_is_not_there_is_a_problem(tmp_path, tables):
+    with pytest.raises(ContractError, match="cannot be read"):
+        load_contract(tmp_path / "a.yaml", tables)
+
+
+def test_texts_take_values_from_the_environment(load):
+    assert load("owner: '${TEAM}'\ndescription: 'of ${CITY:-Pune}'\n", TEAM="data").owner == "data"
+    assert load("owner: '${TEAM:-nobody}'\n").owner == "nobody"
+    assert load("owner: '${TEAM:-}'\n").owner == ""
+
+
+def test_a_variable_that_is_not_set_is_a_problem(problems):
+    (problem,) = problems("owner: ${TEAM}\n")
+
+    assert (problem.line, problem.key) == (5, "owner")
+    assert "${TEAM:-default}" in problem.remedy
+
+
+def test_words_that_old_yaml_takes_for_booleans_and_numbers_stay_text(load):
+    contract = load("nulls: [no, 'off', n, 12:30:00, 1_000]\n")
+
+    assert contract.nulls == ("no", "off", "n", "12:30:00", "1_000")
+
+
+def test_two_contracts_that_may_take_one_key_are_a_problem(write, tables, tmp_path):
+    write(_minimal())
+    write(_minimal().replace("parking_fines", "fines").replace("parking_*", "*_fines"), name="fines")
+
+    with pytest.raises(ContractError) as caught:
+        load_contracts(tmp_path, tables)
+
+    (problem,) = caught.value.problems
+    assert problem.key == "from.key"
+    assert "fines" in problem.problem
+
+
+def test_contracts_of_two_buckets_may_have_the_same_keys(write, tables, tmp_path):
+    write(_minimal())
+    write(_minimal().replace("parking_fines", "fines").replace("warehouse", "pune"), name="fines")
+
+    assert set(load_contracts(tmp_path, tables)) == {"parking_fines", "fines"}
+
+
+def test_problems_of_all_files_are_told_together(write, tables, tmp_path):
+    write(_minimal() + "a: 1\n")
+    write(_minimal().replace("parking_fines", "fines") + "b: 1\n", name="fines")
+
+    with pytest.raises(ContractError) as caught:
+        load_contracts(tmp_path, tables)
+
+    assert [(problem.file.name, problem.key) for problem in caught.value.problems] == [
+        ("fines.yaml", "b"),
+        ("parking_fines.yaml", "a"),
+    ]
+
+
+@given(text=st.text(alphabet=st.sampled_from("abc:{}[]-,'\"\n #&*!|>?%@`$~0123456789\t\u00e9\u2028"), max_size=60))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
+def test_no_text_makes_the_loader_fail_in_any_other_way(write, tables, text):
+    with pytest.raises(ContractError) as caught:
+        load_contract(write(text), tables, environment={})
+
+    assert caught.value.problems
+
+
+@given(line=st.integers(0, 3), added=st.text(max_size=20))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
+def test_a_damaged_contract_is_refused_or_still_one(write, tables, line, added):
+    lines = _minimal().splitlines()
+    lines[line] += added
+    path = write("\n".join(lines).encode(errors="replace").decode())
+    try:
+        contract = load_contract(path, tables, environment={})
+    except ContractError as error:
+        assert error.problems
+    else:
+        assert contract.name == "parking_fines"
+
+
+def _minimal() -> str:
+    return (
+        "name: parking_fines\n"
+        "kind: files\n"
+        'from: {bucket: warehouse, key: "staging/parking_*.csv", format: csv}\n'
+        "target: iceberg.bronze.service_events_raw\n"
+    )
