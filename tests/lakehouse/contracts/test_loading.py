@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -242,12 +243,8 @@ def test_a_damaged_contract_is_refused_or_still_one(write, tables, line, added):
     lines = _minimal().splitlines()
     lines[line] += added
     path = write("\n".join(lines).encode(errors="replace").decode())
-    try:
-        contract = load_contract(path, tables, environment={})
-    except ContractError as error:
-        assert error.problems
-    else:
-        assert contract.name == "parking_fines"
+    with suppress(ContractError):
+        assert load_contract(path, tables, environment={}).name == "parking_fines"
 
 
 def _minimal() -> str:

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        "description: something else",
+        "owner: somebody",
+        "schedule: '0 3 * * *'",
+        "freshness: 7d",
+        "batch: {records: 5}",
+        "reject_budget: {share: 1}",
+        "csv: {delimiter: ','}",
+        "times: {zone: UTC}",
+    ],
+)
+def test_the_fingerprint_stays_when_no_verdict_can_change(load, added):
+    assert load(added + "\n").fingerprint == load().fingerprint
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        "nulls: ['']",
+        "times: {zone: Asia/Kolkata}",
+        "times: {formats: [epoch_ms, iso8601]}",
+        "columns: {tenant_id: {required: true}}",
+        "columns: {channel: {from: source}}",
+        "unknown_columns: reject",
+        "max_record_bytes: 1MB",
+        "csv: {delimiter: ';'}",
+        "csv: {encoding: latin-1}",
+    ],
+)
+def test_the_fingerprint_changes_with_what_decides_a_verdict(load, added):
+    assert load(added + "\n").fingerprint != load().fingerprint
+
+
+def test_the_fingerprint_is_sixteen_hexadecimal_characters(load):
+    assert len(load().fingerprint) == 16
+    assert set(load().fingerprint) <= set("0123456789abcdef")
+
+
+def test_the_order_in_which_columns_are_written_is_nothing_to_the_fingerprint(load):
+    one = load("columns: {status: {required: true}, channel: {default: WEB}}\n")
+    other = load("columns: {channel: {default: WEB}, status: {required: true}}\n")
+
+    assert one.fingerprint == other.fingerprint
+
+
+def test_the_fingerprint_stays_when_the_landing_prefix_moves(load):
+    contract = load()
+    moved = contract.origin.model_copy(update={"bucket": "pune", "key": "landing/*.csv"})
+
+    assert contract.model_copy(update={"origin": moved}).fingerprint == contract.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("bucket", "key", "matches"),
+    [
+        ("warehouse", "staging/parking_1.csv", True),
+        ("other", "staging/parking_1.csv", False),
+        ("warehouse", "staging/deeper/parking_1.csv", False),
+        ("warehouse", "staging/parking_1.jsonl.csv", True),
+        ("warehouse", "staging/parking_1.csv.gz", False),
+    ],
+)
+def test_an_object_is_a_sources_by_bucket_and_key(load, bucket, key, matches):
+    assert load().matches(bucket, key) is matches
+
+
+def test_a_key_that_names_another_format_last_is_not_taken(load):
+    contract = load().model_copy(
+        update={"origin": load().origin.model_copy(update={"key": "staging/parking_*.csv*"})}
+    )
+
+    assert contract.matches("warehouse", "staging/parking_1.csv.zst")
+    assert not contract.matches("warehouse", "staging/parking_1.csv.jsonl")
+
+
+def test_a_contract_cannot_be_changed(load):
+    with pytest.raises(ValueError, match="frozen"):
+        load().name = "another"
