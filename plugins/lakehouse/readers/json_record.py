@@ -21,7 +21,7 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ANY_VALUE = msgspec.json.Decoder(msgspec.Raw)
 _TEXT = msgspec.json.Decoder(str)
 
-_NUL = re.compile(rb"\0|(?<!\\)(?:\\\\)*\\u0000")
+_ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _NESTING = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
@@ -37,6 +37,8 @@ def parse_record(record: bytes) -> Fields | Refusal:
         fields = _FIELDS.decode(record)
     except msgspec.DecodeError as error:
         return _syntax_refusal(record, error)
+    if (escaped := _ESCAPED_NUL.search(record)) is not None:
+        return Refusal(Reason.NUL_BYTE, f"byte {escaped.start()} begins an escaped NUL")
     if (doubled := doubled_field(record, fields)) is not None:
         return Refusal(Reason.DUPLICATE_FIELD, "the field stands twice", doubled)
     return fields
@@ -46,8 +48,8 @@ def _text_refusal(record: bytes) -> Refusal | None:
     """What can be said of a record before it is parsed."""
     if not record.strip():
         return Refusal(Reason.EMPTY_RECORD, "the line is blank")
-    if (nul := _NUL.search(record)) is not None:
-        return Refusal(Reason.NUL_BYTE, f"byte {nul.start()} is a NUL, or its escape")
+    if b"\0" in record:
+        return Refusal(Reason.NUL_BYTE, f"byte {record.index(0)} is NUL")
     try:
         record.decode()
     except UnicodeDecodeError as error:

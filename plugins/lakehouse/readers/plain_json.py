@@ -65,9 +65,10 @@ class PlainRecords:
         self._judges = judges
         self.ignored = frozenset(ignored)
         taken = {judge.field for judge in judges if judge.field is not None} - {WHOLE_RECORD}
+        fields = sorted(filter(_is_plain_name, taken | self.ignored))
         not_strings = {judge.field for judge in judges if judge.takes_json or judge.column.type not in _STRINGS}
         self.sliced = frozenset(not_strings.union(sliced, ignored))
-        self._attributes = {field: f"field_{place}" for place, field in enumerate(sorted(taken.union(ignored)))}
+        self._attributes = {field: f"field_{place}" for place, field in enumerate(fields)}
         struct = msgspec.defstruct(
             "PlainRecord",
             [
@@ -91,7 +92,7 @@ class PlainRecords:
         for field, name in self._attributes.items():
             values = list(map(attrgetter(name), decoded))
             if field in self.sliced:
-                source = sources[field] = list(map(str, values, repeat("utf-8")))
+                source = sources[field] = list(map(str, values, repeat("utf-8"), repeat("replace")))
                 quotes -= np.fromiter((text.count('"') + 2 if text else 0 for text in source), np.int64)
                 others.update(index for index, text in enumerate(source) if _is_deep(text))
             else:
@@ -104,7 +105,7 @@ class PlainRecords:
         columns = [self._column(judge, records, texts, sources, others) for judge in self._judges]
         ignored = {
             field: sum(1 for index, source in enumerate(sources[field]) if source and index not in others)
-            for field in self.ignored
+            for field in self.ignored & sources.keys()
         }
         return PlainRun(columns, sorted(others), +Counter(ignored))
 
@@ -128,12 +129,12 @@ class PlainRecords:
         sources: dict[str, list[str]],
         others: set[int],
     ) -> Column:
-        if judge.field is None:
-            return [None] * len(records)
         if judge.field == WHOLE_RECORD:
             return [record.decode(errors="replace") for record in records]
         if judge.field in texts:
             return texts[judge.field]
+        if judge.field not in sources:
+            return [None] * len(records)
         column: Column = []
         for index, source in enumerate(sources[judge.field]):
             text = text_of(source, takes_json=judge.takes_json) if source else None
@@ -142,6 +143,11 @@ class PlainRecords:
                 text = None
             column.append(text)
         return column
+
+
+def _is_plain_name(field: str) -> bool:
+    """Whether a field is written as it is called; records with others are left to the book."""
+    return '"' not in field and "\\" not in field and field.isprintable()
 
 
 def _suspicious(records: Sequence[bytes]) -> set[int]:
