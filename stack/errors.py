@@ -7,7 +7,11 @@ StackError
 ├── InvalidSettingError        a line of .env cannot be used
 ├── PortTakenError             something else listens on a port of .env
 ├── EngineFailedError          an engine stopped, or stayed silent, while the stack waited for it
-└── StackNotRunningError       a command needs engines that are not up
+├── StackNotRunningError       a command needs engines that are not up
+├── AirflowRequestError        Airflow refused a request, or did not answer it
+├── DagMissingError            Airflow does not show a DAG
+├── RunFailedError             a run of a DAG failed, or did not end in time
+└── DemoDiffersError           what arrived is not what was generated
 """
 
 from __future__ import annotations
@@ -106,3 +110,58 @@ class StackNotRunningError(StackError):
 
     def __init__(self) -> None:
         super().__init__("The stack is not running.", remedy="Start it with `make up`.")
+
+
+class AirflowRequestError(StackError):
+    """Airflow refused a request, or did not answer it."""
+
+    def __init__(self, *, request: str, reason: str) -> None:
+        self.request = request
+        self.reason = reason
+        super().__init__(
+            f"Airflow's answer to {request}: {reason}.",
+            remedy="See `make status`, and its log with `python -m stack logs api-server`.",
+        )
+
+
+class DagMissingError(StackError):
+    """Airflow does not show a DAG."""
+
+    def __init__(self, *, dag_id: str, seconds: float, import_errors: list[str], log: Path) -> None:
+        self.dag_id = dag_id
+        self.import_errors = import_errors
+        found = "\n".join(import_errors) or "No DAG file has an import error."
+        super().__init__(
+            f"Airflow shows no DAG {dag_id} after {seconds:.0f} s. {found}",
+            remedy=f"Correct the DAG file, or read {log}; then run the command again.",
+        )
+
+
+class RunFailedError(StackError):
+    """A run of a DAG failed, or did not end in time.
+
+    :param tasks: what to look at: each task with its state and its log.
+    """
+
+    def __init__(self, *, dag_id: str, run_id: str, reason: str, tasks: list[str], page: str) -> None:
+        self.dag_id = dag_id
+        self.run_id = run_id
+        self.reason = reason
+        listed = "".join(f"\n  {task}" for task in tasks)
+        super().__init__(
+            f"Run {run_id} of {dag_id} {reason}.{listed}",
+            remedy=f"The log says why, also at {page}. When the cause is mended, run the command again: what is "
+            "loaded already is not loaded twice.",
+        )
+
+
+class DemoDiffersError(StackError):
+    """What arrived is not what was generated."""
+
+    def __init__(self, *, differences: list[str]) -> None:
+        self.differences = differences
+        super().__init__(
+            f"What arrived is not what was generated: {', '.join(differences)}.",
+            remedy="`make certificate` shows which source is off, `make verify-engine` whether the engine keeps its "
+            "promise. Please report it: this must not happen.",
+        )

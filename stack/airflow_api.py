@@ -1,0 +1,114 @@
+"""Airflow's REST API, as far as the demonstration needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
+
+from stack.errors import AirflowRequestError
+
+REQUEST_SECONDS = 30
+#: Only what may be asked again without harm is asked again; urllib3 never repeats a POST.
+RETRIES = Retry(total=5, backoff_factor=0.5, status_forcelist=(502, 503, 504), raise_on_status=False)
+
+
+@dataclass(frozen=True)
+class TaskInstance:
+    """One task of a run, as it is now.
+
+    :param map_index: -1 where the task is not mapped.
+    :param state: Airflow's word; ``none`` before it is scheduled.
+    :param try_number: the try that runs or ran last, from 1; 0 before the first.
+    :param seconds: how long that try took, once it has ended.
+    """
+
+    task_id: str
+    map_index: int
+    state: str
+    try_number: int
+    seconds: float | None
+
+
+class AirflowApi:
+    """A signed-in client of one Airflow.
+
+    Every method raises AirflowRequestError when Airflow refuses, or does not answer for a while.
+    """
+
+    def __init__(self, *, url: str, user: str, password: str) -> None:
+        self._url = url
+        self._credentials = {"username": user, "password": password}
+        self._session = requests.Session()
+        # A proxy knows nothing of an Airflow on this machine.
+        self._session.trust_env = False
+        self._session.mount("http://", HTTPAdapter(max_retries=RETRIES))
+
+    def sign_in(self) -> None:
+        """Get a token and send it from now on."""
+        token = self._answer("POST", "/auth/token", json=self._credentials)["access_token"]
+        self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def has_dag(self, dag_id: str) -> bool:
+        """Whether Airflow has read a DAG of this name."""
+        return bool(self._answer("GET", f"/api/v2/dags/{dag_id}", missing={}))
+
+    def import_errors(self) -> list[str]:
+        """Return what is wrong with DAG files, a text for each."""
+        answer = self._answer("GET", "/api/v2/importErrors", params={"limit": 10})
+        return [f"{error['filename']}: {error['stack_trace']}" for error in answer["import_errors"]]
+
+    def unpause(self, dag_id: str) -> None:
+        """Let a DAG run."""
+        self._answer("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False})
+
+    def trigger(self, dag_id: str, *, params: Mapping[str, object], note: str) -> str:
+        """Start a run, and return its id."""
+        body = {"logical_date": None, "conf": dict(params), "note": note}
+        return str(self._answer("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """Return the state of a run: queued, running, success or failed."""
+        return str(self._answer("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"])
+
+    def task_instances(self, dag_id: str, run_id: str) -> list[TaskInstance]:
+        """Return the tasks of a run, those that started first in front."""
+        answer = self._answer(
+            "GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances", params={"limit": 1000}
+        )
+        found = sorted(answer["task_instances"], key=lambda task: (task["start_date"] or "~", task["map_index"]))
+        return [
+            TaskInstance(
+                task_id=task["task_id"],
+                map_index=task["map_index"],
+                state=task["state"] or "none",
+                try_number=task["try_number"],
+                seconds=task["duration"],
+            )
+            for task in found
+        ]
+
+    def run_page(self, dag_id: str, run_id: str) -> str:
+        """Return the address of a run in the web interface."""
+        return f"{self._url}/dags/{dag_id}/runs/{run_id}"
+
+    def _answer(self, method: str, path: str, *, missing: Any = None, **request: Any) -> Any:
+        """Return the decoded answer.
+
+        :param missing: returned where there is nothing at the path, if given.
+        """
+        try:
+            answer = self._session.request(method, f"{self._url}{path}", timeout=REQUEST_SECONDS, **request)
+        except requests.RequestException as error:
+            raise AirflowRequestError(request=f"{method} {path}", reason=str(error)) from error
+        if answer.status_code == requests.codes.not_found and missing is not None:
+            return missing
+        if not answer.ok:
+            raise AirflowRequestError(
+                request=f"{method} {path}", reason=f"{answer.status_code} {answer.text[:500]}"
+            )
+        return answer.json()
