@@ -52,7 +52,7 @@ The stack goes on running.
   This shell        source {activate}
                     lakehouse sql "select * from iceberg.bronze.open_rejects limit 10"
                     lakehouse certificate
-                    lakehouse put my_events.csv     as pgr_events_<anything>.csv or .jsonl a source takes it
+                    lakehouse put pgr_events_mine.csv
   The same again    make demo                       0 new rows
   The engine        make verify-engine              tries what the promise of no doubles rests on
   Stop              make down                       the data stays"""

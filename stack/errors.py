@@ -162,6 +162,6 @@ class DemoDiffersError(StackError):
         self.differences = differences
         super().__init__(
             f"What arrived is not what was generated: {', '.join(differences)}.",
-            remedy="`make certificate` shows which source is off, `make verify-engine` whether the engine keeps its "
-            "promise. Please report it: this must not happen.",
+            remedy="`make certificate` shows which source is off, `make verify-engine` whether the engine keeps "
+            "its promise. Please report it: this must not happen.",
         )
