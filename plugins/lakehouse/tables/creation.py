@@ -9,7 +9,7 @@ from lakehouse.engine import Engine
 from lakehouse.errors import TerminalError
 from lakehouse.paths import BRONZE_TABLES, SQL
 from lakehouse.settings import StorageNames
-from lakehouse.statements import render
+from lakehouse.statements import Statement, render
 from lakehouse.tables.definition import read_created_table, read_table_definitions
 
 
@@ -51,7 +51,7 @@ def create_tables(engine: Engine, *, names: StorageNames) -> list[TableChange]:
     engine.execute(render("tables/schemas/bronze.sql", catalog=names.catalog, location=names.bronze_location))
     engine.execute(render("tables/schemas/attempts.sql", staging_catalog=names.staging_catalog))
     paths = [*sorted(BRONZE_TABLES.glob("*.sql")), *sorted((SQL / "tables" / "protocol").glob("*.sql"))]
-    changes = [_create_or_upgrade(path, engine=engine) for path in paths]
+    changes = [create_table(path, engine=engine) for path in paths]
     targets = sorted(read_table_definitions(BRONZE_TABLES))
     for path in sorted((SQL / "tables" / "views").glob("*.sql")):
         statement = render(_template(path), targets=targets)
@@ -60,12 +60,16 @@ def create_tables(engine: Engine, *, names: StorageNames) -> list[TableChange]:
     return changes
 
 
-def _create_or_upgrade(path: Path, *, engine: Engine) -> TableChange:
+def create_table(path: Path, *, engine: Engine) -> TableChange:
+    """Create the table of one ``CREATE TABLE`` file, or add the columns that it lacks.
+
+    :raises TableConflictError: an existing column has another type; nothing was changed.
+    """
     created = read_created_table(path)
     name, wanted = created.name, created.columns
     found = _existing_columns(name, engine=engine)
     if not found:
-        engine.execute(render(_template(path)))
+        engine.execute(Statement(name=path.name, text=path.read_text(encoding="utf-8").strip()))
         return TableChange(name=name, action="created")
     for column in wanted:
         if column.name in found and found[column.name] != column.type:

@@ -1,0 +1,145 @@
+"""What tests on the real engines share: the platform, tables, and a source of each test's own."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakehouse.certificate import Account, read_certificate
+from lakehouse.contracts.contract import Contract
+from lakehouse.contracts.loading import load_contract
+from lakehouse.engine import TrinoEngine, connect_with, statement_of
+from lakehouse.load.files import load_files
+from lakehouse.load.protocol import InsertReport
+from lakehouse.paths import BRONZE_TABLES
+from lakehouse.settings import Settings
+from lakehouse.store import ObjectStore, store_of
+from lakehouse.tables.creation import create_tables
+from lakehouse.tables.definition import TableDefinition, read_table_definitions
+
+BRONZE = "iceberg.bronze.service_events_raw"
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The running engines, as a program outside Airflow reaches them."""
+
+    settings: Settings
+    engine: TrinoEngine
+    store: ObjectStore
+    table: TableDefinition
+
+    def rows(self, text: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        return list(self.engine.execute(statement_of(text, *parameters)).rows)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source that only one test puts objects into."""
+
+    platform: Platform
+    contract: Contract
+    prefix: str
+
+    def put(self, name: str, content: bytes | str) -> str:
+        key = f"{self.prefix}{name}"
+        data = content.encode() if isinstance(content, str) else content
+        self.platform.store.put(data, bucket=self.platform.settings.names.bucket, key=key)
+        return f"s3://{self.platform.settings.names.bucket}/{key}"
+
+    def load(self, **options: Any) -> list[InsertReport]:
+        platform = self.platform
+        return list(
+            load_files(
+                self.contract,
+                table=platform.table,
+                engine=platform.engine,
+                store=platform.store,
+                names=platform.settings.names,
+                run="tests",
+                **options,
+            )
+        )
+
+    def accounts(self) -> list[Account]:
+        """The certificate's lines of this source's objects."""
+        found = read_certificate(self.platform.engine).accounts
+        return [account for account in found if account.contract == self.contract.name]
+
+    def bronze(self, columns: str) -> list[tuple[Any, ...]]:
+        """Columns of this source's bronze rows, in the order of objects and records."""
+        return self.platform.rows(
+            f"select {columns} from {BRONZE} join iceberg.bronze.sources as s on _source_id = s.source_id "
+            "where s.contract = ? order by s.source, _position",
+            self.contract.name,
+        )
+
+    def rejects(self, columns: str) -> list[tuple[Any, ...]]:
+        return self.platform.rows(
+            f"select {columns} from iceberg.bronze.open_rejects where contract = ? order by source, record_position",
+            self.contract.name,
+        )
+
+
+@pytest.fixture(scope="session")
+def platform(stack_environment: dict[str, str]) -> Platform:
+    settings = Settings.from_environment(stack_environment)
+    engine = TrinoEngine(connect_with(settings, source="tests"))
+    create_tables(engine, names=settings.names)
+    return Platform(
+        settings=settings,
+        engine=engine,
+        store=store_of(settings),
+        table=read_table_definitions(BRONZE_TABLES)[BRONZE],
+    )
+
+
+@pytest.fixture
+def make_source(platform: Platform, tmp_path: Path) -> Callable[..., Source]:
+    """Makes a source with a contract and a prefix of its own."""
+
+    def make(*, file_format: str = "jsonl", text: str = "") -> Source:
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(
+            f"name: {name}\n"
+            "kind: files\n"
+            f'from: {{bucket: {platform.settings.names.bucket}, key: "tests/{name}/*", format: {file_format}}}\n'
+            f"target: {BRONZE}\n"
+            'nulls: ["", "NULL"]\n'
+            "columns:\n"
+            "  event_time: {required: true}\n"
+            "  tenant_id: {required: true}\n"
+            "  service: {default: PGR}\n" + text
+        )
+        contract = load_contract(path, {BRONZE: platform.table})
+        return Source(platform=platform, contract=contract, prefix=f"tests/{name}/")
+
+    return make
+
+
+def event(number: int, **fields: Any) -> dict[str, Any]:
+    """One event, different for each number."""
+    return {
+        "event_time": f"2026-10-{1 + number % 28:02}T10:00:00.{number % 1000:03}Z",
+        "tenant_id": "pb.amritsar",
+        "service": "PGR",
+        "entity_type": "complaint",
+        "entity_id": f"PB-PGR-{number}",
+        "event_type": "CaseSubmitted",
+        "status": "OPEN",
+        "channel": "WEB",
+        "attributes_json": {"priority": "HIGH", "number": number},
+        **fields,
+    }
+
+
+def lines(events: Iterable[dict[str, Any]]) -> str:
+    """Events as JSON lines."""
+    return "".join(json.dumps(each) + "\n" for each in events)
