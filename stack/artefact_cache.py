@@ -12,9 +12,10 @@ import os
 import shutil
 import tarfile
 import tempfile
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,20 +100,33 @@ class ArtefactCache:
         name, count = f"{distribution.name} {distribution.version}", len(distribution.artefacts)
         self.console.print(f"Fetching {name}: {count} files into {self.directory}")
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        given_up = threading.Event()
         with Progress(*columns, console=self.console, transient=True) as progress:
 
             @contextmanager
             def report_size(filename: str, size: int) -> Iterator[Callable[[int], None]]:
                 if not self.console.is_terminal and size >= WORTH_A_LINE_BYTES:
-                    self.console.print(f"  {filename} ({size / 1_000_000:.1f} MB)")
+                    self.console.print(f"  {filename} ({size / 1_000_000:.0f} MB)")
                 task = progress.add_task(filename, total=size)
-                yield lambda count: progress.update(task, advance=count)
+
+                def advance(count: int) -> None:
+                    if given_up.is_set():
+                        raise CancelledError
+                    progress.update(task, advance=count)
+
+                yield advance
                 progress.remove_task(task)
 
             with ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool:
-                files = list(
-                    pool.map(lambda artefact: self._obtain(artefact, report_size), distribution.artefacts)
-                )
+                downloads = [
+                    pool.submit(self._obtain, artefact, report_size) for artefact in distribution.artefacts
+                ]
+                try:
+                    files = [download.result() for download in downloads]
+                finally:
+                    # After an interruption or a failure, not when all have ended: then both do nothing.
+                    given_up.set()
+                    pool.shutdown(wait=False, cancel_futures=True)
         return list(zip(distribution.artefacts, files, strict=True))
 
     def _obtain(self, artefact: Artefact, report_size: ReportSize) -> Path:

@@ -33,7 +33,14 @@ from stack.layout import StackLayout
 from stack.log_files import tail
 from stack.pins import read_pins
 from stack.private_files import write_privately
-from stack.processes import memory_of, require_free_ports, stack_processes, stop_processes
+from stack.processes import (
+    has_other_environment,
+    memory_of,
+    orphaned,
+    require_free_ports,
+    stack_processes,
+    stop_processes,
+)
 from stack.readiness import Readiness
 from stack.supervision import Supervisor
 
@@ -151,15 +158,14 @@ class Stack:
         ensure_environment_file(self.layout.environment_file, environment=offered)
 
     def _stop_what_cannot_stay(self, own: Mapping[str, str]) -> None:
-        """Stop the processes of a supervisor that was killed, or that runs with other settings."""
+        """Stop a supervisor that runs with other settings, and what killed processes have left behind."""
         supervisor = self._supervisor.process_id()
-        if supervisor is None:
-            if orphans := stack_processes(self.layout.directory):
-                self.console.print(f"Stopping {len(orphans)} processes that a killed supervisor left")
-                stop_processes(orphans)
-        elif any(psutil.Process(supervisor).environ().get(name) != value for name, value in own.items()):
+        if supervisor is not None and has_other_environment(supervisor, own):
             self.console.print("Settings or versions have changed since the last start: restarting")
             self._shut_down()
+        elif orphans := orphaned(stack_processes(self.layout.directory), supervisor=supervisor):
+            self.console.print(f"Stopping {len(orphans)} processes whose parents were killed")
+            stop_processes(orphans)
 
     def _start_programs(self, environment: Mapping[str, str]) -> None:
         for engine in ENGINES:

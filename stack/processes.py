@@ -28,6 +28,22 @@ def stack_processes(directory: Path) -> list[psutil.Process]:
     return found
 
 
+def orphaned(processes: Iterable[psutil.Process], *, supervisor: int | None) -> list[psutil.Process]:
+    """Return those processes that do not descend from the supervisor; all, when there is none."""
+    found = []
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            if supervisor not in {process.pid, *(parent.pid for parent in process.parents())}:
+                found.append(process)
+    return found
+
+
+def has_other_environment(pid: int, expected: Mapping[str, str]) -> bool:
+    """Whether a process was started with other values of some variables."""
+    environment = psutil.Process(pid).environ()
+    return any(environment.get(name) != value for name, value in expected.items())
+
+
 def stop_processes(processes: Iterable[psutil.Process]) -> None:
     """Ask processes to end, and kill those that have not after a while."""
     alive = list(processes)

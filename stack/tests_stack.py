@@ -1,12 +1,16 @@
-"""The stack that tests run on: the clone's second one, beside the one its user may be working with."""
+"""The stack that one test session runs on, beside the one the clone's user may be working with."""
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
+import psutil
 from rich.console import Console
 
 from stack.environment import BIND_ADDRESS
@@ -14,18 +18,29 @@ from stack.environment_file import EXAMPLE_FILE, ensure_environment_file, port_s
 from stack.layout import CLONE, StackLayout
 from stack.lifecycle import Stack
 
+# One directory for each session, named for the process that made it.
+SESSIONS = CLONE / ".stack" / "tests"
+
 # Below the range of client ports: an engine that is down for a moment finds its port free again.
 PORTS = range(20_000, 32_000)
 
 
 def make_tests_stack(console: Console) -> Stack:
-    """Return the tests' stack, with settings but not started; its ports are free ones, chosen once."""
-    directory = CLONE / ".stack" / "test"
-    layout = StackLayout(directory=directory, environment_file=directory / ".env")
-    layout.create()
+    """Return a new stack of this process, not started, on free ports; remove what dead sessions have left."""
+    for directory in SESSIONS.glob("*"):
+        if not psutil.pid_exists(int(directory.name)):
+            remove_tests_stack(_stack_at(directory, console))
+    stack = _stack_at(SESSIONS / str(os.getpid()), console)
+    stack.layout.create()
     chosen = {name: str(port) for name, port in zip(port_settings(EXAMPLE_FILE), free_ports(), strict=False)}
-    ensure_environment_file(layout.environment_file, environment=chosen)
-    return Stack(layout, console)
+    ensure_environment_file(stack.layout.environment_file, environment=chosen)
+    return stack
+
+
+def remove_tests_stack(stack: Stack) -> None:
+    """Stop a tests' stack and delete all of it."""
+    stack.down()
+    shutil.rmtree(stack.layout.directory)
 
 
 def free_ports() -> Iterator[int]:
@@ -38,3 +53,7 @@ def free_ports() -> Iterator[int]:
             except OSError:
                 continue
             yield port
+
+
+def _stack_at(directory: Path, console: Console) -> Stack:
+    return Stack(StackLayout(directory=directory, environment_file=directory / ".env"), console)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+import trino
 from rich.console import Console
 
 from stack.environment import without_proxy_for_loopback
 from stack.layout import StackLayout
 from stack.lifecycle import Stack
-from stack.tests_stack import make_tests_stack
+from stack.tests_stack import make_tests_stack, remove_tests_stack
 
 STACK: pytest.StashKey[Stack] = pytest.StashKey()
+PRIVATE_STACK: pytest.StashKey[Stack] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,16 +24,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--stack",
         choices=("own", "clone"),
         default="own",
-        help="own (default): a stack that only tests use, started unless it is up; clone: that of `make up`",
+        help="own (default): the stack LAKEHOUSE_STACK_DIRECTORY names, else one for this session only; "
+        "clone: the running one of `make up`",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     console = Console(stderr=True)
-    if config.getoption("--stack") == "own":
-        stack = make_tests_stack(console)
-    else:
+    if config.getoption("--stack") == "clone":
         stack = Stack(StackLayout.of_environment({}), console)
+    elif "LAKEHOUSE_STACK_DIRECTORY" in os.environ:
+        stack = Stack(StackLayout.of_environment(), console)
+    else:
+        stack = config.stash[PRIVATE_STACK] = make_tests_stack(console)
     config.stash[STACK] = stack
     # Airflow takes its home and its database from the environment when it is first imported, which is before any
     # fixture. Connections come with the fixture only: whoever does not ask for it has none.
@@ -39,19 +45,20 @@ def pytest_configure(config: pytest.Config) -> None:
             os.environ[name] = value
 
 
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if private_stack := config.stash.get(PRIVATE_STACK, None):
+        remove_tests_stack(private_stack)
+
+
 @pytest.fixture(scope="session")
-def running_stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
-    """The stack, every engine answering; stopped in the end if it was started here."""
+def running_stack(request: pytest.FixtureRequest) -> Stack:
+    """The stack, every engine answering."""
     stack = request.config.stash[STACK]
-    if stack.is_up():
-        yield stack
-    elif request.config.getoption("--stack") == "clone":
-        pytest.fail("The clone's stack is not up; start it with `make up`.")
-    else:
-        stack.reset()
+    if PRIVATE_STACK in request.config.stash:
         stack.up()
-        yield stack
-        stack.down()
+    elif not stack.is_up():
+        pytest.fail(f"The stack of {stack.layout.environment_file} is not up; start it with `make up`.")
+    return stack
 
 
 @pytest.fixture(scope="session")
@@ -64,3 +71,18 @@ def stack_environment(running_stack: Stack) -> Iterator[dict[str, str]]:
         for name, value in (environment | without_proxy_for_loopback(os.environ)).items():
             patch.setenv(name, value)
         yield environment
+
+
+@pytest.fixture(scope="session")
+def query(stack_environment: dict[str, str]) -> Iterator[Callable[[str], list[list[Any]]]]:
+    """Runs a statement on the running Trino and returns its rows."""
+    with trino.dbapi.connect(
+        host=stack_environment["TRINO_HOST"],
+        port=int(stack_environment["TRINO_PORT"]),
+        user=stack_environment["TRINO_USER"],
+    ) as connection:
+
+        def rows_of(statement: str) -> list[list[Any]]:
+            return connection.cursor().execute(statement).fetchall()
+
+        yield rows_of

@@ -122,12 +122,22 @@ def test_file_that_is_not_the_pinned_one_is_refused_and_not_kept(cache, reposito
     assert not (tmp_path / "cache" / DISTRIBUTION.directory_name).exists()
 
 
-def test_interrupted_download_never_counts_and_whole_files_are_not_fetched_again(cache, repository):
+def test_interrupted_download_never_counts(cache, repository):
     repository.failures["library-1.jar"] = [KeyboardInterrupt()]
     with pytest.raises(KeyboardInterrupt):
-        cache.install(Distribution("engine", "1", (SERVER, LIBRARY)))
-    tree = cache.install(Distribution("engine", "1", (SERVER, LIBRARY)))
+        cache.install(Distribution("engine", "1", (LIBRARY,)))
+    tree = cache.install(Distribution("engine", "1", (LIBRARY,)))
     assert (tree / "libs" / "library-1.jar").read_bytes() == b"library"
+    assert repository.asked == ["library-1.jar", "library-1.jar"]
+
+
+def test_whole_files_are_not_fetched_again_after_an_interruption(cache, repository, monkeypatch):
+    monkeypatch.setattr("stack.artefact_cache.PARALLEL_DOWNLOADS", 1)
+    repository.failures["library-1.jar"] = [KeyboardInterrupt()]
+    both = Distribution("engine", "1", (SERVER, LIBRARY))
+    with pytest.raises(KeyboardInterrupt):
+        cache.install(both)
+    cache.install(both)
     assert repository.asked == ["server-1.tar.gz", "library-1.jar", "library-1.jar"]
 
 
