@@ -1,5 +1,14 @@
 -- The rows of a feed in the order they arrived: sources as listed, rows by position. What was late shows in it.
-with events as (
+with listed as (
+    select
+        sources.source_id,
+        sources.place
+    from
+        unnest(cast(json_parse({{ bind(source_ids) }}) as array(varchar))) with ordinality
+            as sources (source_id, place)
+),
+
+events as (
     select
         listed.place,
         bronze._position,
@@ -7,10 +16,7 @@ with events as (
         bronze.event_time,
         json_extract_scalar(bronze.attributes_json, '$.event_id') as event_id
     from iceberg.bronze.service_events_raw as bronze
-    inner join
-        unnest(cast(json_parse({{ bind(source_ids) }}) as array(varchar))) with ordinality
-            as listed (source_id, place)
-        on bronze._source_id = listed.source_id
+    inner join listed on bronze._source_id = listed.source_id
 ),
 
 deliveries as (
