@@ -1,0 +1,1 @@
+"""Connections of Airflow as the engine of a load."""

@@ -1,0 +1,71 @@
+"""Plans the loads of a file source: step 1 of a load."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.load.plan import Plan, plan_files
+from lakehouse.load.plan_store import store_batches
+from lakehouse.load.preflight import preflight
+from lakehouse.operators.lakehouse_operator import LakehouseOperator
+from lakehouse.sources import read_source
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+_OBJECTS_NAMED_IN_LOG = 100
+
+
+class PlanFilesOperator(LakehouseOperator):
+    """Lists what a contract matches, subtracts what the ledger has, and cuts the rest into batches.
+
+    Returns a reference for each batch, for mapping; none when there is nothing to do, or on a dry run.
+
+    :param source: name of the contract.
+    :param key: a key, a glob or an ``s3://`` URI that narrows the contract's own; empty for all. (templated)
+    :param is_dry_run: ``True`` only logs what would be loaded. (templated)
+    """
+
+    template_fields: Sequence[str] = ("key", "is_dry_run")
+
+    def __init__(self, *, source: str, key: str = "", is_dry_run: bool | str = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+        self.key = key
+        self.is_dry_run = is_dry_run
+
+    def perform(self, context: Context) -> list[dict[str, Any]]:
+        source = read_source(self.source)
+        ledger = self.ledger(context)
+        # A template renders to text.
+        is_dry_run = str(self.is_dry_run).lower() == "true"
+        preflight(self.engine, catalog=self.names.catalog, table=source.table, tables=ledger.tables)
+        plan = plan_files(
+            source.contract, store=self.store, ledger=ledger, pattern=self.key or None, register=not is_dry_run
+        )
+        self._log(plan)
+        context["ti"].xcom_push(
+            key="objects",
+            value={"seen": plan.objects_seen, "loaded": plan.objects_loaded, "planned": plan.objects_planned,
+                   "left": plan.objects_left},
+        )  # fmt: skip
+        if is_dry_run:
+            self.log.info("Dry run: nothing is loaded")
+            return []
+        return [asdict(reference) for reference in store_batches(plan, store=self.store, names=self.names)]
+
+    def _log(self, plan: Plan) -> None:
+        self.log.info(
+            "%s: %d objects seen, %d loaded already, %d to load in %d batches, %d left for the next plan",
+            plan.contract, plan.objects_seen, plan.objects_loaded, plan.objects_planned, len(plan.batches),
+            plan.objects_left,
+        )  # fmt: skip
+        sources = [source for batch in plan.batches for source in batch.sources]
+        for source in sources[:_OBJECTS_NAMED_IN_LOG]:
+            self.log.info(
+                "  %s, %d bytes, from position %d", source.version.uri, source.size, source.first_position
+            )
+        if len(sources) > _OBJECTS_NAMED_IN_LOG:
+            self.log.info("  and %d more", len(sources) - _OBJECTS_NAMED_IN_LOG)
