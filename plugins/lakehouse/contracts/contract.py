@@ -12,7 +12,7 @@ import re
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Literal
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import croniter
 from pydantic import (
@@ -98,8 +98,10 @@ def _encoding(name: str) -> str:
 
 
 def _zone(name: str) -> str:
-    if name not in available_timezones():
-        raise PydanticCustomError("zone", "There is no time zone of this name")
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise PydanticCustomError("zone", "There is no time zone of this name") from None
     return name
 
 
