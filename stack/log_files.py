@@ -13,8 +13,3 @@ def tail(path: Path, *, lines: int = 20, width: int = 300) -> str:
             return "\n".join(line.rstrip("\n")[:width] for line in deque(file, maxlen=lines))
     except FileNotFoundError:
         return ""
-
-
-def total_size(paths: list[Path]) -> int:
-    """Return how many bytes files hold together."""
-    return sum(path.stat().st_size for path in paths if path.exists())
