@@ -82,7 +82,8 @@ class Source:
 
     def rejects(self, columns: str) -> list[tuple[Any, ...]]:
         return self.platform.rows(
-            f"select {columns} from iceberg.bronze.open_rejects where contract = ? order by source, record_position",
+            f"select {columns} from iceberg.bronze.open_rejects where contract = ? "
+            "order by source, record_position",
             self.contract.name,
         )
 

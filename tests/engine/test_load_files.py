@@ -276,8 +276,8 @@ def test_rows_that_were_inserted_by_hand_are_kept_and_shown_as_that(make_source:
         "select coalesce(sum(bronze_rows), 0) from iceberg.bronze.certificate where source_id is null"
     )
     platform.rows(
-        f"insert into {BRONZE} (event_date, event_time, tenant_id, service, entity_type, entity_id, event_type, status, "
-        "actor_type, actor_id, channel, ward_id, locality_id, attributes_json, raw_payload) values "
+        f"insert into {BRONZE} (event_date, event_time, tenant_id, service, entity_type, entity_id, event_type, "
+        "status, actor_type, actor_id, channel, ward_id, locality_id, attributes_json, raw_payload) values "
         "(date '2024-12-01', timestamp '2024-12-01 10:00:00', 'TENANT_001', 'PGR', 'complaint', 'CMP_001', "
         "'CaseSubmitted', 'OPEN', 'CITIZEN', 'CIT_001', 'WEB', 'WARD_001', 'LOC_001', '{}', null)"
     )
