@@ -12,6 +12,7 @@ import json
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Protocol
 
 #: Base 32 in an alphabet whose order is the order of its digits, and that a Hive table name may hold.
 _ALPHABET = "0123456789abcdefghijklmnopqrstuv"
@@ -40,6 +41,40 @@ def day_prefix(day: date) -> str:
     return _base32((day - _EPOCH).days, characters=_DAY_CHARACTERS)
 
 
+class SourceIdentity(Protocol):
+    """What makes one immutable, ordered source that source and no other."""
+
+    @property
+    def kind(self) -> str:
+        """``object``, ``partition`` or ``request``."""
+        ...
+
+    @property
+    def uri(self) -> str:
+        """The source for people."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """What the registry of sources is keyed by; at most one source id has it."""
+        ...
+
+    @property
+    def proposed_source_id(self) -> str:
+        """The id this source gets if the registry does not know it yet."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """The full identity, as the canonical JSON that registry and ledger keep."""
+        ...
+
+
 @dataclass(frozen=True, order=True)
 class ObjectVersion:
     """One version of one object: the identity of a file source.
@@ -56,23 +91,63 @@ class ObjectVersion:
     last_modified: datetime
 
     @property
+    def kind(self) -> str:
+        return "object"
+
+    @property
     def uri(self) -> str:
         return f"s3://{self.bucket}/{self.key}"
 
     @property
     def digest(self) -> str:
-        """What the registry of sources is keyed by."""
         return digest("object", self.bucket, self.key, self.etag, self.size)
 
     @property
     def proposed_source_id(self) -> str:
-        """The id this version gets if the registry does not know it yet."""
         return day_prefix(self.last_modified.astimezone(UTC).date()) + self.digest
 
     @property
     def identity(self) -> str:
-        """The full identity, as the canonical JSON that registry and ledger keep."""
         fields = {"bucket": self.bucket, "etag": self.etag, "key": self.key, "size": self.size}
+        return json.dumps(fields, ensure_ascii=False, sort_keys=True)
+
+
+@dataclass(frozen=True)
+class RowsRequest:
+    """The identity of rows that were handed over: the caller's key, and what was handed over under it.
+
+    :param source: the contract's name; keys of two sources are two requests.
+    :param idempotency_key: the caller's, else a digest of the rows.
+    :param rows_sha256: of the rows as JSON lines; the same key with other rows is another identity, and refused.
+    :param size: of the rows as JSON lines, in bytes.
+    :param received_at: UTC; not a part of the identity.
+    """
+
+    source: str
+    idempotency_key: str
+    rows_sha256: str
+    size: int
+    received_at: datetime
+
+    @property
+    def kind(self) -> str:
+        return "request"
+
+    @property
+    def uri(self) -> str:
+        return f"rows://{self.source}/{self.idempotency_key}"
+
+    @property
+    def digest(self) -> str:
+        return digest("request", self.source, self.idempotency_key)
+
+    @property
+    def proposed_source_id(self) -> str:
+        return day_prefix(self.received_at.astimezone(UTC).date()) + self.digest
+
+    @property
+    def identity(self) -> str:
+        fields = {"key": self.idempotency_key, "rows_sha256": self.rows_sha256, "source": self.source}
         return json.dumps(fields, ensure_ascii=False, sort_keys=True)
 
 

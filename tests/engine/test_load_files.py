@@ -228,7 +228,7 @@ def test_two_attempts_at_once_land_every_record_once(make_source: MakeSource):
     [batch] = plan_files(source.contract, store=platform.store, ledger=Ledger(engine=platform.engine)).batches
     manifests = [
         stage_batch(
-            batch,
+            batch.sources,
             contract=source.contract,
             table=platform.table,
             store=platform.store,

@@ -55,7 +55,7 @@ def load_files(
     protocol = LoadProtocol(engine=engine, ledger=ledger, table=table, names=names, clock=clock, on_step=on_step)
     for batch in plan.batches:
         manifest = stage_batch(
-            batch,
+            batch.sources,
             contract=contract,
             table=table,
             store=store,

@@ -11,7 +11,7 @@ import msgspec
 
 from lakehouse.engine import Engine
 from lakehouse.errors import CommitConflictError, RangeTakenError, SourceIdentityError
-from lakehouse.identity import ObjectVersion
+from lakehouse.identity import SourceIdentity
 from lakehouse.load.attempt import Load, Manifest, Unit
 from lakehouse.statements import render
 
@@ -98,18 +98,18 @@ class Ledger:
             )
         return found
 
-    def register(self, versions: Sequence[ObjectVersion], *, contract: str) -> dict[str, SourceProgress]:
-        """Give every object version the one id that each of its loads uses; returns progress by digest.
+    def register(self, identities: Sequence[SourceIdentity], *, contract: str) -> dict[str, SourceProgress]:
+        """Give every source the one id that each of its loads uses; returns progress by digest.
 
-        The id begins with the day of the version, which the same bytes put again on another day do not share:
-        so it is looked up by digest, and whoever registers first names the source (ADR 0002).
+        The id begins with the day of an object's version, which the same bytes put again on another day do not
+        share: so it is looked up by digest, and whoever registers first names the source (ADR 0002).
 
         :raises SourceIdentityError: a digest belongs to another identity.
         :raises CommitConflictError: other plans kept registering at the same time.
         """
-        by_digest = {version.digest: version for version in versions}
+        by_digest = {identity.digest: identity for identity in identities}
         known = self.progress(list(by_digest))
-        missing = [version for digest, version in by_digest.items() if digest not in known]
+        missing = [identity for digest, identity in by_digest.items() if digest not in known]
         tries = 0
         while missing:
             tries += 1
@@ -118,14 +118,14 @@ class Ledger:
             except CommitConflictError:
                 if tries >= _REGISTER_TRIES:
                     raise
-            known |= self.progress([version.digest for version in missing])
-            missing = [version for version in missing if version.digest not in known]
-        for digest, version in by_digest.items():
-            if known[digest].identity != version.identity:
+            known |= self.progress([identity.digest for identity in missing])
+            missing = [identity for identity in missing if identity.digest not in known]
+        for digest, identity in by_digest.items():
+            if known[digest].identity != identity.identity:
                 raise SourceIdentityError(
                     source_id=known[digest].source_id,
                     registered=known[digest].identity,
-                    planned=version.identity,
+                    planned=identity.identity,
                 )
         return known
 
@@ -183,16 +183,16 @@ class Ledger:
                 query_id=outcome.query_id,
             )
 
-    def _append_sources(self, versions: Sequence[ObjectVersion], *, contract: str) -> None:
-        digests = [version.digest for version in versions]
+    def _append_sources(self, identities: Sequence[SourceIdentity], *, contract: str) -> None:
+        digests = [identity.digest for identity in identities]
         planned = [
             {
-                "source_id": version.proposed_source_id,
-                "source_digest": version.digest,
-                "source": version.uri,
-                "identity": version.identity,
+                "source_id": identity.proposed_source_id,
+                "source_digest": identity.digest,
+                "source": identity.uri,
+                "identity": identity.identity,
             }
-            for version in versions
+            for identity in identities
         ]
         self._engine.execute(
             render(
@@ -201,7 +201,7 @@ class Ledger:
                 planned=json.dumps(planned, ensure_ascii=False),
                 digest_from=min(digests),
                 digest_to=max(digests),
-                source_kind="object",
+                source_kind=identities[0].kind,
                 contract=contract,
                 registered_at=naive_utc(self._clock()),
             )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import BinaryIO
 
 from lakehouse.contracts.contract import Contract
 from lakehouse.contracts.glob import Glob
 from lakehouse.errors import ObjectNotFoundError, TerminalError
-from lakehouse.identity import ObjectVersion
+from lakehouse.identity import ObjectVersion, SourceIdentity
 from lakehouse.load.ledger import Ledger
 from lakehouse.store import ObjectStore
 
@@ -54,6 +56,14 @@ class PlannedSource:
             size=self.size,
             last_modified=self.last_modified,
         )
+
+    @property
+    def identity(self) -> SourceIdentity:
+        return self.version
+
+    def open(self, store: ObjectStore) -> AbstractContextManager[BinaryIO]:
+        """The bytes of exactly this version; see :meth:`ObjectStore.open_version`."""
+        return store.open_version(self.version)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from typing import BinaryIO, Protocol
 
 from lakehouse.contracts.contract import Contract
 from lakehouse.engine import Engine
@@ -16,10 +18,9 @@ from lakehouse.errors import (
     SourceChangedError,
     TerminalError,
 )
-from lakehouse.identity import load_id, new_attempt
+from lakehouse.identity import SourceIdentity, load_id, new_attempt
 from lakehouse.load.attempt import AttemptPlaces, Failure, Load, Manifest, Partition, Unit
 from lakehouse.load.ledger import Clock, system_clock
-from lakehouse.load.plan import Batch, PlannedSource
 from lakehouse.load.spool import RangeTally, SpoolWriter
 from lakehouse.readers import reader_for
 from lakehouse.settings import StorageNames
@@ -31,6 +32,27 @@ _LOG = logging.getLogger(__name__)
 
 #: Below the catalog's iceberg.max-partitions-per-writer, which a statement cannot raise.
 PARTITIONS_PER_STATEMENT = 4_000
+
+
+class StageSource(Protocol):
+    """A source to be read from a position on."""
+
+    @property
+    def source_id(self) -> str: ...
+
+    @property
+    def first_position(self) -> int: ...
+
+    @property
+    def identity(self) -> SourceIdentity: ...
+
+    def open(self, store: ObjectStore) -> AbstractContextManager[BinaryIO]:
+        """Its bytes, as a stream.
+
+        :raises SourceChangedError: it is no longer what was planned.
+        :raises ObjectNotFoundError: it is gone.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -49,7 +71,7 @@ def _no_report(_progress: StageProgress) -> None:
 
 
 def stage_batch(
-    batch: Batch,
+    sources: Sequence[StageSource],
     *,
     contract: Contract,
     table: TableDefinition,
@@ -60,7 +82,7 @@ def stage_batch(
     partitions_per_statement: int = PARTITIONS_PER_STATEMENT,
     on_progress: Callable[[StageProgress], None] = _no_report,
 ) -> Manifest:
-    """Read a batch to its end before anything of it can be merged.
+    """Read the sources of a batch to their ends before anything of them can be merged.
 
     A source that fails for a reason of its own (damaged, over its reject budget, overwritten since it was
     planned) is left out and named in the manifest; the others of the batch go on.
@@ -78,7 +100,7 @@ def stage_batch(
         ),
         on_progress=on_progress,
     )
-    stage.read(batch)
+    stage.read(sources)
     manifest = Manifest(
         attempt=places.attempt,
         contract=contract.name,
@@ -113,12 +135,12 @@ class _Stage:
         self.units: list[Unit] = []
         self.failures: list[Failure] = []
 
-    def read(self, batch: Batch) -> None:
+    def read(self, sources: Sequence[StageSource]) -> None:
         shared: list[Load] = []
-        for number, source in enumerate(batch.sources):
+        for number, source in enumerate(sources):
             units_before = len(self.units)
             try:
-                loads = self._read_source(source, is_alone=len(batch.sources) == 1)
+                loads = self._read_source(source, is_alone=len(sources) == 1)
             except (SourceChangedError, ObjectNotFoundError) as error:
                 # Nothing is wrong: another version came, or it was deleted. The next plan sees what is there.
                 self._leave_out(source, error, is_terminal=False, units=units_before)
@@ -126,17 +148,17 @@ class _Stage:
                 self._leave_out(source, error, is_terminal=True, units=units_before)
             else:
                 shared += loads
-                self._report(source, done=number + 1, sources=len(batch.sources), loads=loads)
+                self._report(source, done=number + 1, sources=len(sources), loads=loads)
         self._close_unit(shared)
 
-    def _read_source(self, source: PlannedSource, *, is_alone: bool) -> list[Load]:
+    def _read_source(self, source: StageSource, *, is_alone: bool) -> list[Load]:
         """The loads of one source that are not in a unit yet; a large source closes units as it goes."""
         reader = reader_for(self._contract, self._table)
         limits = self._contract.batch
         open_loads: list[Load] = []
         tallies: list[RangeTally] = []
         self._open(source, source.first_position)
-        with self._store.open_version(source.version) as stream:
+        with source.open(self._store) as stream:
             for judged in reader.read(stream, start=source.first_position):
                 self._writer.add(judged)
                 if is_alone and self._writer.tally.records >= limits.records:
@@ -156,12 +178,12 @@ class _Stage:
             self._mark_end(last.next_position)
         return open_loads
 
-    def _open(self, source: PlannedSource, first_position: int) -> None:
+    def _open(self, source: StageSource, first_position: int) -> None:
         self._writer.open_range(
-            source_id=source.source_id, source=source.version.uri, first_position=first_position
+            source_id=source.source_id, source=source.identity.uri, first_position=first_position
         )
 
-    def _check_budget(self, source: PlannedSource, tallies: list[RangeTally]) -> None:
+    def _check_budget(self, source: StageSource, tallies: list[RangeTally]) -> None:
         records = sum(tally.records for tally in tallies)
         rejects = sum(tally.rejects for tally in tallies)
         share = self._contract.reject_budget.share
@@ -171,10 +193,10 @@ class _Stage:
                 for reason, count in tally.rejects_by_reason.items():
                     by_reason[reason] = by_reason.get(reason, 0) + count
             raise RejectBudgetError(
-                source=source.version.uri, rejects=rejects, records=records, share=share, by_reason=by_reason
+                source=source.identity.uri, rejects=rejects, records=records, share=share, by_reason=by_reason
             )
 
-    def _load(self, source: PlannedSource, tally: RangeTally, *, end_position: int | None) -> Load:
+    def _load(self, source: StageSource, tally: RangeTally, *, end_position: int | None) -> Load:
         return Load(
             source_id=source.source_id,
             first_position=tally.first_position,
@@ -186,10 +208,10 @@ class _Stage:
                 next_position=tally.next_position,
                 fingerprint=self._contract.fingerprint,
             ),
-            source_kind="object",
-            source=source.version.uri,
-            identity=source.version.identity,
-            source_bytes=source.size,
+            source_kind=source.identity.kind,
+            source=source.identity.uri,
+            identity=source.identity.identity,
+            source_bytes=source.identity.size,
             records_read=tally.records,
             rows_loaded=tally.rows,
             rejects=tally.rejects,
@@ -209,17 +231,17 @@ class _Stage:
         loads = tuple(replace(load, end_position=end_position) for load in last.loads)
         self.units = [*before, Unit(loads=loads, statements=last.statements)]
 
-    def _leave_out(self, source: PlannedSource, error: LakehouseError, *, is_terminal: bool, units: int) -> None:
+    def _leave_out(self, source: StageSource, error: LakehouseError, *, is_terminal: bool, units: int) -> None:
         self._writer.abandon_range()
         # A large source may have closed units before its end was known to be bad: none of it is merged.
         del self.units[units:]
-        _LOG.warning("%s is left out: %s", source.version.uri, error)
-        self.failures.append(Failure(source=source.version.uri, message=str(error), is_terminal=is_terminal))
+        _LOG.warning("%s is left out: %s", source.identity.uri, error)
+        self.failures.append(Failure(source=source.identity.uri, message=str(error), is_terminal=is_terminal))
 
-    def _report(self, source: PlannedSource, *, done: int, sources: int, loads: list[Load]) -> None:
+    def _report(self, source: StageSource, *, done: int, sources: int, loads: list[Load]) -> None:
         self._on_progress(
             StageProgress(
-                source=source.version.uri,
+                source=source.identity.uri,
                 sources_done=done,
                 sources=sources,
                 records=sum(load.records_read for load in loads),

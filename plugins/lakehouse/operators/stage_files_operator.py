@@ -41,7 +41,7 @@ class StageFilesOperator(LakehouseOperator):
         if not batch.sources:
             raise AirflowSkipException("Every object of this batch is loaded by now")
         manifest = stage_batch(
-            batch,
+            batch.sources,
             contract=source.contract,
             table=source.table,
             store=self.store,
