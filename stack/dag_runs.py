@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from stack.airflow_api import AirflowApi, TaskInstance
 from stack.errors import DagMissingError, RunFailedError
@@ -69,21 +70,23 @@ class DagRuns:
         self.api.unpause(dag_id)
         return DagRun(dag_id=dag_id, run_id=self.api.trigger(dag_id, params=params, note=note))
 
-    def follow(self, runs: Sequence[DagRun]) -> None:
-        """Return when every run has succeeded, with a line for each task that ends on the way.
+    def follow(self, runs: Sequence[DagRun]) -> dict[DagRun, list[TaskInstance]]:
+        """Return the tasks of every run when all have succeeded, with a line for each task that ends on the way.
 
         RunFailedError as soon as one has failed, or when one has not ended in time.
         """
         started = self.waiting.clock()
         told: set[tuple[object, ...]] = set()
+        width = max(len(run.dag_id) for run in runs)
+        tasks: dict[DagRun, list[TaskInstance]] = {}
         unfinished = list(runs)
         with self.console.status("Waiting for Airflow") as status:
             while unfinished:
                 # The state first: what ended before it was asked for is among the tasks asked for after.
                 states = {run: self.api.run_state(run.dag_id, run.run_id) for run in unfinished}
-                tasks = {run: self.api.task_instances(run.dag_id, run.run_id) for run in unfinished}
+                tasks |= {run: self.api.task_instances(run.dag_id, run.run_id) for run in unfinished}
                 for run in unfinished:
-                    self._tell(run, tasks[run], told)
+                    self._tell(run, tasks[run], told, width=width)
                     if states[run] == "failed":
                         raise self._failure(run, tasks[run], "failed")
                 unfinished = [run for run in unfinished if states[run] != "success"]
@@ -92,19 +95,21 @@ class DagRuns:
                     run = unfinished[0]
                     raise self._failure(run, tasks[run], f"has not ended after {waited:.0f} s")
                 if unfinished:
-                    status.update(f"{waited:.0f} s: {_summary(unfinished, tasks)}")
+                    status.update(escape(f"{waited:.0f} s: {_summary(unfinished, tasks)}"))
                     self.waiting.sleep(PAUSE_SECONDS)
+        return tasks
 
-    def _tell(self, run: DagRun, tasks: Sequence[TaskInstance], told: set[tuple[object, ...]]) -> None:
+    def _tell(
+        self, run: DagRun, tasks: Sequence[TaskInstance], told: set[tuple[object, ...]], *, width: int
+    ) -> None:
         for task in tasks:
             news = (run, task.task_id, task.map_index, task.try_number, task.state)
             if task.state in _GOOD | _BAD and news not in told:
                 told.add(news)
                 colour = "green" if task.state in _GOOD else "red"
-                seconds = "" if task.seconds is None else f"{task.seconds:6.1f} s"
-                self.console.print(
-                    f"  {run.dag_id}  {_name(task):<16}[{colour}]{task.state:<8}[/{colour}]{seconds}"
-                )
+                seconds = f"{task.seconds:6.1f} s" if task.seconds and task.state == "success" else ""
+                name = f"  {run.dag_id:<{width}}  {_name(task):<16}"
+                self.console.print(f"{escape(name)}[{colour}]{task.state:<8}[/{colour}]{seconds}")
                 if task.state == "up_for_retry":
                     self.console.print(f"    Airflow tries it again; its log: {self._log(run, task)}")
 

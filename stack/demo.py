@@ -152,7 +152,11 @@ class Demonstration:
         ]
         for run in started:
             self._console.print(f"  started {api.run_page(run.dag_id, run.run_id)}")
-        runs.follow(started)
+        for run, tasks in runs.follow(started).items():
+            if any(task.task_id == "report" and task.state == "skipped" for task in tasks):
+                self._console.print(
+                    f"  {run.dag_id}: nothing was left to load, the ledger has these files already"
+                )
 
     @staticmethod
     def _found(engine: TrinoEngine, versions: dict[str, ObjectVersion]) -> Found:
@@ -171,7 +175,7 @@ class Demonstration:
             self._console.print(_comparison_table(comparison))
         self._console.print(_certificate_table(found))
         new = found.bronze_rows - before.bronze_rows
-        again = "; the feed was there already, and nothing doubled" if before.bronze_rows else ""
+        again = "; the feed was there already" if before.bronze_rows else ""
         self._console.print(f"New rows in bronze of this run: [bold]{new:,}[/bold]{again}.")
         if wrong := differences(comparisons, found):
             raise DemoDiffersError(differences=wrong)

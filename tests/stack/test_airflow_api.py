@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from stack.airflow_api import AirflowApi, TaskInstance
+from stack.errors import AirflowRequestError
+
+
+@pytest.fixture
+def answers():
+    """What the server answers, by method and path: a status and a body. Change it as you like."""
+    return {("POST", "/auth/token"): (201, {"access_token": "secret-token"})}
+
+
+@pytest.fixture
+def requests_seen():
+    return []
+
+
+@pytest.fixture
+def api(answers, requests_seen):
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self):
+            path = self.path.partition("?")[0]
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            requests_seen.append((self.command, path, self.headers.get("Authorization"), body))
+            status, answer = answers.get((self.command, path), (404, {"detail": "not found"}))
+            content = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_PATCH = answer  # noqa: N815  (the names that the base class calls)
+
+        def log_message(self, *arguments):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield AirflowApi(url=f"http://127.0.0.1:{server.server_port}", user="admin", password="word")
+        server.shutdown()
+        thread.join()
+
+
+def test_every_request_after_signing_in_carries_the_token(api, answers, requests_seen):
+    answers["GET", "/api/v2/dags/d"] = (200, {"dag_id": "d"})
+    api.sign_in()
+    assert api.has_dag("d")
+    assert [authorization for *_, authorization, _ in requests_seen] == [None, "Bearer secret-token"]
+    assert json.loads(requests_seen[0][3]) == {"username": "admin", "password": "word"}
+
+
+def test_dag_that_airflow_has_not_read_is_not_there(api):
+    assert not api.has_dag("d")
+
+
+def test_refused_request_is_told_with_what_airflow_says(api, answers):
+    answers["POST", "/api/v2/dags/d/dagRuns"] = (400, {"detail": "wait_minutes is not of type integer"})
+    with pytest.raises(AirflowRequestError, match=r"400 .*wait_minutes is not of type integer"):
+        api.trigger("d", params={"wait_minutes": "x"}, note="")
+
+
+def test_wrong_password_is_a_refusal_without_the_password(api, answers):
+    answers["POST", "/auth/token"] = (401, {"detail": "Invalid credentials"})
+    with pytest.raises(AirflowRequestError, match="401") as caught:
+        api.sign_in()
+    assert "word" not in str(caught.value)
+
+
+def test_run_is_triggered_with_its_params_and_without_a_logical_date(api, answers, requests_seen):
+    answers["POST", "/api/v2/dags/d/dagRuns"] = (200, {"dag_run_id": "manual__1"})
+    assert api.trigger("d", params={"key": "a.csv"}, note="why") == "manual__1"
+    assert json.loads(requests_seen[-1][3]) == {"logical_date": None, "conf": {"key": "a.csv"}, "note": "why"}
+
+
+def test_tasks_come_in_the_order_they_started_and_waiting_ones_last(api, answers):
+    def instance(task_id, *, start, state="success", map_index=-1):
+        return {
+            "task_id": task_id, "map_index": map_index, "state": state, "try_number": 1, "duration": 1.5,
+            "start_date": start,
+        }  # fmt: skip
+
+    answers["GET", "/api/v2/dags/d/dagRuns/r/taskInstances"] = (
+        200,
+        {
+            "task_instances": [
+                instance("drop", start=None, state=None),
+                instance("stage", start="2026-11-23T10:00:02Z", map_index=1),
+                instance("stage", start="2026-11-23T10:00:02Z", map_index=0),
+                instance("plan", start="2026-11-23T10:00:01Z"),
+            ]
+        },
+    )
+    tasks = api.task_instances("d", "r")
+    assert [(task.task_id, task.map_index) for task in tasks] == [
+        ("plan", -1), ("stage", 0), ("stage", 1), ("drop", -1)
+    ]  # fmt: skip
+    assert tasks[-1] == TaskInstance(task_id="drop", map_index=-1, state="none", try_number=1, seconds=1.5)
