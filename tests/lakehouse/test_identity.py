@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse.identity import ObjectVersion, day_prefix, digest, load_id, new_attempt
+from lakehouse.identity import ObjectVersion, RowsRequest, day_prefix, digest, load_id, new_attempt
 
 ID = re.compile(r"[0-9a-v]{16}")
 MOMENT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -154,3 +154,44 @@ def test_attempts_of_one_moment_have_names_of_their_own():
 
 def test_attempt_is_named_in_utc():
     assert new_attempt(now=MOMENT.astimezone(timezone(timedelta(hours=-8)))).startswith("20261123_090000_")
+
+
+REQUEST = RowsRequest(
+    source="typed_rows", idempotency_key="form-1", rows_sha256="0" * 64, size=120, received_at=MOMENT
+)
+requests = st.builds(
+    RowsRequest,
+    source=st.text(),
+    idempotency_key=st.text(),
+    rows_sha256=st.text(),
+    size=st.integers(0, 2**63),
+    received_at=moments,
+)
+
+
+def test_ids_of_requests_do_not_change_between_releases():
+    assert REQUEST.digest == "sq031phuaqjh"
+    assert REQUEST.identity == f'{{"key": "form-1", "rows_sha256": "{"0" * 64}", "source": "typed_rows"}}'
+
+
+@given(requests, requests)
+def test_requests_are_one_source_only_under_one_key_of_one_contract(one, other):
+    is_same = (one.source, one.idempotency_key) == (other.source, other.idempotency_key)
+    assert (one.digest == other.digest) == is_same
+    assert ID.fullmatch(one.proposed_source_id)
+
+
+def test_same_key_with_other_rows_claims_the_same_source_under_another_identity():
+    other = replace(REQUEST, rows_sha256="1" * 64)
+    assert other.digest == REQUEST.digest
+    assert other.identity != REQUEST.identity
+
+
+def test_request_that_comes_again_is_the_same_source():
+    again = replace(REQUEST, received_at=MOMENT + timedelta(days=3))
+    assert (again.digest, again.identity) == (REQUEST.digest, REQUEST.identity)
+
+
+def test_object_and_request_of_the_same_names_are_two_sources():
+    assert digest("object", "a", "b") != digest("request", "a", "b")
+    assert (VERSION.kind, REQUEST.kind) == ("object", "request")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 from jinja2 import meta, nodes
@@ -42,6 +43,7 @@ def syntax_tree(template: str) -> nodes.Template:
     return statements._environment().parse((SQL / template).read_text(encoding="utf-8"))
 
 
+@functools.cache
 def bound_names(template: str) -> list[str]:
     """What a template binds, in order of appearance: its statements' parameters are in this order."""
     calls = syntax_tree(template).find_all(nodes.Call)

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from lakehouse.identity import new_attempt
+from lakehouse.load.attempt import STAGING_SCHEMA, AttemptPlaces
+from lakehouse.maintenance import SweepReport, maintain_table, sweep_attempts
+from lakehouse.settings import StorageNames
+from tests.lakehouse.load.doubles import MOMENT, MemoryStore, ScriptedEngine, rows_of
+
+NAMES = StorageNames()
+DEAD = new_attempt(now=MOMENT - timedelta(days=1, seconds=1))
+ALIVE = new_attempt(now=MOMENT - timedelta(hours=23))
+
+
+def place(attempt: str) -> AttemptPlaces:
+    return AttemptPlaces(attempt=attempt, names=NAMES)
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    """Two spools, and what is not ours."""
+    store = MemoryStore()
+    for attempt in (DEAD, ALIVE):
+        store.put(b"{}", bucket=NAMES.bucket, key=place(attempt).manifest_key)
+        store.put(b"PAR1", bucket=NAMES.bucket, key=f"{place(attempt).rows_prefix}segment-000000.parquet")
+    store.put(b"a", bucket=NAMES.bucket, key="staging/20200101_000000_events.csv")
+    store.put(b"a", bucket=NAMES.bucket, key="_spool/notes/readme.txt")
+    return store
+
+
+@pytest.fixture
+def sweep(store):
+    def sweep(*tables: str, **arguments) -> tuple[SweepReport, list[str]]:
+        engine = ScriptedEngine({"maintenance/attempt_tables.sql": rows_of(*((table,) for table in tables))})
+        report = sweep_attempts(engine, store=store, names=NAMES, clock=lambda: MOMENT, **arguments)
+        return report, [statement.text for statement in engine.executed[1:]]
+
+    return sweep
+
+
+def test_tables_of_dead_attempts_are_dropped_and_those_of_live_ones_are_not(sweep):
+    report, dropped = sweep(f"rows_{DEAD}", f"rejects_{DEAD}", f"rows_{ALIVE}")
+    assert dropped == [
+        f'drop table if exists "staging"."{STAGING_SCHEMA}"."rows_{DEAD}"',
+        f'drop table if exists "staging"."{STAGING_SCHEMA}"."rejects_{DEAD}"',
+    ]
+    assert report.tables == 2
+
+
+def test_spools_of_dead_attempts_are_deleted_and_nothing_else(sweep, store):
+    before = set(store.keys())
+    report, _ = sweep()
+    assert before - set(store.keys()) == {
+        place(DEAD).manifest_key,
+        f"{place(DEAD).rows_prefix}segment-000000.parquet",
+    }
+    assert report == SweepReport(tables=0, spools=1, objects=2)
+
+
+@pytest.mark.parametrize("table", ["rows_by_hand", "notes", "rows_20261399_000000_abcd", "rows_"])
+def test_tables_that_are_no_attempts_are_left_alone(sweep, table):
+    report, dropped = sweep(table)
+    assert (report.tables, dropped) == (0, [])
+
+
+def test_retention_is_the_callers(sweep):
+    report, _ = sweep(f"rows_{DEAD}", f"rows_{ALIVE}", retention=timedelta(hours=1))
+    assert (report.tables, report.spools) == (2, 2)
+    report, _ = sweep(f"rows_{DEAD}", f"rows_{ALIVE}", retention=timedelta(days=2))
+    assert (report.tables, report.spools) == (0, 0)
+
+
+def test_sweep_lists_the_schema_of_attempts(store):
+    engine = ScriptedEngine()
+    sweep_attempts(engine, store=store, names=NAMES, clock=lambda: MOMENT)
+    assert engine.asked("maintenance/attempt_tables.sql") == [{"schema": STAGING_SCHEMA}]
+
+
+def test_snapshots_expire_before_orphans_are_looked_for():
+    # The files of an expired snapshot are orphans only after it is gone.
+    engine = ScriptedEngine()
+    maintain_table(
+        engine,
+        name="iceberg.bronze.ledger",
+        snapshot_retention=timedelta(hours=2),
+        orphan_retention=timedelta(days=1),
+    )
+    assert [statement.text for statement in engine.executed] == [
+        'alter table "iceberg"."bronze"."ledger" execute expire_snapshots (retention_threshold => \'7200s\')',
+        'alter table "iceberg"."bronze"."ledger" execute remove_orphan_files (retention_threshold => \'86400s\')',
+    ]
+
+
+def test_orphans_are_kept_longer_than_any_statement_runs():
+    engine = ScriptedEngine()
+    maintain_table(engine, name="iceberg.bronze.ledger")
+    assert "'3600s'" in engine.executed[0].text
+    assert "'21600s'" in engine.executed[1].text
