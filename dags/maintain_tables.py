@@ -4,8 +4,8 @@ It disturbs nobody: a load that reads a snapshot which expires meanwhile fails o
 
 **Triage notes**
 
-- A failed *maintain* task changes no data; the next run does what it left. If it fails for hours, metadata grows and
-  loads become slower: read its message (a retention below what the catalog allows is the usual one).
+- A failed *maintain* task changes no data; the next run does what it left. If it fails for hours, metadata grows
+  and loads become slower: read its message (a retention below what the catalog allows is the usual one).
 - *sweep* removes staging tables and spools only when they are older than a day, which no attempt lives.
 """
 

@@ -66,7 +66,7 @@ class ObjectSensor(BaseSensorOperator):
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except AirflowSensorTimeout as error:
-            raise AirflowSkipException(f"{self.key} did not come within {self.wait_minutes} minutes") from error
+            raise AirflowSkipException(self._gave_up) from error
 
     def poke(self, context: Context) -> bool:  # noqa: ARG002
         bucket, glob = self._sought()
@@ -84,8 +84,12 @@ class ObjectSensor(BaseSensorOperator):
         is_glob = glob.literal_prefix != glob.pattern
         # Waking up and deferring again does not restart the clock.
         ends = context["ti"].start_date + timedelta(minutes=int(self.wait_minutes))
+        left = ends - datetime.now(UTC)
+        if left < timedelta(seconds=self.poke_interval):
+            # Too short for the triggerer to look even once.
+            raise AirflowSkipException(self._gave_up)
         self.defer(
-            timeout=max(ends - datetime.now(UTC), timedelta(seconds=1)),
+            timeout=left,
             # The trigger's wildcards cross "/" where ours do not: it wakes this task, which looks again, exactly.
             # With should_check_fn it sleeps before it wakes anybody, so a near miss does not spin.
             trigger=S3KeyTrigger(
@@ -98,6 +102,10 @@ class ObjectSensor(BaseSensorOperator):
             ),
             method_name="execute_complete",
         )
+
+    @property
+    def _gave_up(self) -> str:
+        return f"{self.key} did not come within {self.wait_minutes} minutes"
 
     def _sought(self) -> tuple[str, Glob]:
         contract = read_source(self.source).contract

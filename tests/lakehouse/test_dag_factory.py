@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import copy
+from datetime import timedelta
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import ParamValidationError
+
+from lakehouse.dag_factory import ingest_files_dag, table_asset
+from lakehouse.maintenance import ATTEMPT_RETENTION
+from lakehouse.sources import Source, read_source
+
+
+@pytest.fixture(scope="module")
+def source() -> Source:
+    return read_source("pgr_events_csv")
+
+
+@pytest.fixture(scope="module")
+def dag(source: Source) -> DAG:
+    return ingest_files_dag(source)
+
+
+def test_the_asset_of_a_table_is_named_as_in_sql():
+    asset = table_asset("iceberg.bronze.service_events_raw")
+    assert (asset.name, asset.uri) == (
+        "iceberg.bronze.service_events_raw",
+        "iceberg://iceberg/bronze/service_events_raw",
+    )
+
+
+def test_inserting_announces_the_target_of_the_contract(dag: DAG, source: Source):
+    assert dag.task_dict["load.insert"].outlets == [table_asset(source.contract.target)]
+
+
+def test_schedule_and_owner_are_the_contracts(source: Source):
+    contract = source.contract.model_copy(update={"schedule": None, "owner": "city"})
+    dag = ingest_files_dag(Source(contract=contract, table=source.table))
+    assert dag.timetable.can_be_scheduled is False
+    assert {task.owner for task in dag.tasks} == {"city"}
+
+
+def test_a_run_without_params_loads_everything_at_once(dag: DAG):
+    assert dag.params.dump() == {"key": None, "wait_minutes": 60, "dry_run": False}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("key", 7), ("wait_minutes", -1), ("wait_minutes", "soon"), ("dry_run", "maybe")]
+)
+def test_a_param_of_another_kind_is_refused(dag: DAG, name: str, value: object):
+    with pytest.raises(ParamValidationError, match=name):
+        copy.deepcopy(dag.params)[name] = value
+
+
+def test_no_attempt_outlives_the_sweep(dag: DAG):
+    stage, insert = dag.task_dict["load.stage"], dag.task_dict["load.insert"]
+    tries = insert.retries + 1
+    waits = insert.retries * (insert.max_retry_delay or timedelta())
+    assert stage.execution_timeout + tries * insert.execution_timeout + waits < ATTEMPT_RETENTION
+
+
+def test_no_source_takes_all_workers(dag: DAG):
+    for task_id in ("load.stage", "load.insert"):
+        assert dag.task_dict[task_id].max_active_tis_per_dag == 4

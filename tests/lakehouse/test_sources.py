@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lakehouse.contracts import ContractError
+from lakehouse.errors import UnknownSourceError
+from lakehouse.paths import CONTRACTS
+from lakehouse.sources import check_contracts, read_source, usable_sources
+
+
+@pytest.fixture
+def contracts(tmp_path: Path) -> Path:
+    for contract in CONTRACTS.glob("*.yaml"):
+        (tmp_path / contract.name).write_text(contract.read_text())
+    return tmp_path
+
+
+def names(directory: Path) -> list[str]:
+    return [source.contract.name for source in usable_sources(directory=directory)]
+
+
+def test_a_source_has_the_definition_of_its_target():
+    source = read_source("pgr_events_csv")
+    assert source.table.name == source.contract.target
+    assert "entity_id" in source.table.column_names
+
+
+def test_an_unknown_source_names_the_known_ones(contracts: Path):
+    with pytest.raises(UnknownSourceError, match="pgr_events_csv, pgr_events_jsonl"):
+        read_source("pgr_events_xml", directory=contracts)
+
+
+def test_a_source_is_read_although_the_contract_of_another_is_wrong(contracts: Path):
+    (contracts / "pgr_events_jsonl.yaml").write_text("name: [")
+    assert read_source("pgr_events_csv", directory=contracts).contract.name == "pgr_events_csv"
+    assert names(contracts) == ["pgr_events_csv"]
+    with pytest.raises(ContractError, match=r"pgr_events_jsonl\.yaml:1"):
+        check_contracts(directory=contracts)
+
+
+def test_of_two_sources_that_take_the_same_keys_the_first_goes_on(contracts: Path):
+    twin = (contracts / "pgr_events_csv.yaml").read_text().replace("name: pgr_events_csv", "name: pgr_twin")
+    (contracts / "pgr_twin.yaml").write_text(twin)
+    assert names(contracts) == ["pgr_events_csv", "pgr_events_jsonl"]
+    with pytest.raises(ContractError, match="takes some of the same keys"):
+        check_contracts(directory=contracts)
