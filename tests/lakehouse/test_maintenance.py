@@ -51,9 +51,9 @@ def test_tables_of_dead_attempts_are_dropped_and_those_of_live_ones_are_not(swee
 
 
 def test_spools_of_dead_attempts_are_deleted_and_nothing_else(sweep, store):
-    before = set(store.keys())
+    before = set(store.keys_under())
     report, _ = sweep()
-    assert before - set(store.keys()) == {
+    assert before - set(store.keys_under()) == {
         place(DEAD).manifest_key,
         f"{place(DEAD).rows_prefix}segment-000000.parquet",
     }

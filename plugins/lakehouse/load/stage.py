@@ -23,6 +23,7 @@ from lakehouse.load.attempt import AttemptPlaces, Failure, Load, Manifest, Parti
 from lakehouse.load.ledger import Clock, system_clock
 from lakehouse.load.spool import RangeTally, SpoolWriter
 from lakehouse.readers import reader_for
+from lakehouse.readers.reader import BATCH_RECORDS
 from lakehouse.settings import StorageNames
 from lakehouse.statements import render
 from lakehouse.store import ObjectStore
@@ -138,6 +139,11 @@ class _Stage:
     def read(self, sources: Sequence[StageSource]) -> None:
         shared: list[Load] = []
         for number, source in enumerate(sources):
+            is_begun = source.first_position > 0
+            if is_begun:
+                # One pin over it and its neighbours would hold what is recorded of it already.
+                self._close_unit(shared)
+                shared = []
             units_before = len(self.units)
             try:
                 loads = self._read_source(source, is_alone=len(sources) == 1)
@@ -148,13 +154,16 @@ class _Stage:
                 self._leave_out(source, error, is_terminal=True, units=units_before)
             else:
                 shared += loads
+                if is_begun:
+                    self._close_unit(shared)
+                    shared = []
                 self._report(source, done=number + 1, sources=len(sources), loads=loads)
         self._close_unit(shared)
 
     def _read_source(self, source: StageSource, *, is_alone: bool) -> list[Load]:
         """The loads of one source that are not in a unit yet; a large source closes units as it goes."""
-        reader = reader_for(self._contract, self._table)
         limits = self._contract.batch
+        reader = reader_for(self._contract, self._table, batch_records=min(BATCH_RECORDS, limits.records))
         open_loads: list[Load] = []
         tallies: list[RangeTally] = []
         self._open(source, source.first_position)

@@ -42,7 +42,7 @@ class MemoryStore(ObjectStore):
         self.now = MOMENT
 
     def list_objects(self, *, bucket: str, prefix: str) -> Iterator[ObjectVersion]:
-        for key in self.keys(bucket=bucket, prefix=prefix):
+        for key in self.keys_under(prefix, bucket=bucket):
             yield self.head(bucket=bucket, key=key)
 
     def head(self, *, bucket: str, key: str) -> ObjectVersion:
@@ -74,12 +74,13 @@ class MemoryStore(ObjectStore):
     def delete(self, *, bucket: str, key: str) -> None:
         self.objects.pop((bucket, key), None)
 
-    def keys(self, *, bucket: str = "warehouse", prefix: str = "") -> list[str]:
+    def keys_under(self, prefix: str = "", *, bucket: str = "warehouse") -> list[str]:
         return sorted(key for of, key in self.objects if of == bucket and key.startswith(prefix))
 
     def parquet(self, prefix: str, *, bucket: str = "warehouse") -> list[pa.Table]:
         """The Parquet files under a prefix, in key order."""
-        return [pq.read_table(io.BytesIO(self.get(bucket=bucket, key=key))) for key in self.keys(prefix=prefix)]
+        keys = (key for key in self.keys_under(prefix, bucket=bucket) if key.endswith(".parquet"))
+        return [pq.read_table(io.BytesIO(self.get(bucket=bucket, key=key))) for key in keys]
 
     def _stored(self, bucket: str, key: str) -> StoredObject:
         try:

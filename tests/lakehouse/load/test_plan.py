@@ -1,0 +1,279 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lakehouse.errors import ObjectNotFoundError
+from lakehouse.identity import ObjectVersion
+from lakehouse.load.ledger import SourceProgress
+from lakehouse.load.plan import (
+    SHARED_BATCH_OBJECT_BYTES,
+    Batch,
+    NotOfSourceError,
+    PlanLimits,
+    PlannedSource,
+    cut,
+    key_of,
+    plan_files,
+    remaining,
+)
+from tests.lakehouse.load.doubles import MOMENT, MemoryStore
+
+
+class MemoryLedger:
+    """Registry and progress in memory."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, SourceProgress] = {}
+        self.registered: list[str] = []
+
+    def progress(self, digests):
+        return {digest: self.known[digest] for digest in digests if digest in self.known}
+
+    def register(self, identities, *, contract):
+        for identity in identities:
+            if identity.digest not in self.known:
+                self.record(identity, next_position=0, is_complete=False)
+                self.registered.append(contract)
+        return self.progress([identity.digest for identity in identities])
+
+    def record(
+        self, version: ObjectVersion, *, next_position: int, is_complete: bool, source_id: str = ""
+    ) -> None:
+        self.known[version.digest] = SourceProgress(
+            source_id=source_id or version.proposed_source_id,
+            identity=version.identity,
+            next_position=next_position,
+            is_complete=is_complete,
+        )
+
+
+def planned(number: int, *, size: int = 1) -> PlannedSource:
+    return PlannedSource(
+        source_id=f"{number:016d}",
+        bucket="warehouse",
+        key=f"staging/parking_{number}.jsonl",
+        etag=str(number),
+        size=size,
+        last_modified=MOMENT,
+        first_position=0,
+    )
+
+
+sizes = st.lists(st.integers(0, SHARED_BATCH_OBJECT_BYTES * 2) | st.integers(0, 1000), max_size=40)
+orders = st.randoms(use_true_random=False)
+
+
+class TestCut:
+    @given(sizes, orders, st.integers(1, SHARED_BATCH_OBJECT_BYTES * 2), st.integers(1, 7))
+    def test_batches_are_contiguous_runs_of_sorted_ids_with_each_source_once(self, sizes, order, budget, most):
+        sources = [planned(number, size=size) for number, size in enumerate(sizes)]
+        shuffled = sources.copy()
+        order.shuffle(shuffled)
+        batches = list(cut(shuffled, batch_bytes=budget, limits=PlanLimits(objects_per_batch=most)))
+        assert [source for batch in batches for source in batch.sources] == sources
+        assert all(batch.sources for batch in batches)
+
+    @given(sizes, st.integers(1, SHARED_BATCH_OBJECT_BYTES * 2), st.integers(1, 7))
+    def test_batches_keep_their_limits(self, sizes, budget, most):
+        sources = [planned(number, size=size) for number, size in enumerate(sizes)]
+        for batch in cut(sources, batch_bytes=budget, limits=PlanLimits(objects_per_batch=most)):
+            assert len(batch.sources) <= most
+            assert batch.source_bytes <= budget or len(batch.sources) == 1
+
+    @given(sizes)
+    def test_large_object_is_a_batch_of_its_own(self, sizes):
+        sources = [planned(number, size=size) for number, size in enumerate(sizes)]
+        for batch in cut(sources, batch_bytes=10**12, limits=PlanLimits()):
+            if any(source.size > SHARED_BATCH_OBJECT_BYTES for source in batch.sources):
+                assert len(batch.sources) == 1
+
+    def test_neighbours_share_a_batch(self):
+        # Or a thousand small objects would be a thousand commits.
+        sources = [planned(number, size=10) for number in range(25)]
+        batches = list(cut(sources, batch_bytes=100, limits=PlanLimits()))
+        assert [len(batch.sources) for batch in batches] == [10, 10, 5]
+
+
+@pytest.fixture
+def ledger() -> MemoryLedger:
+    return MemoryLedger()
+
+
+@pytest.fixture
+def put(store: MemoryStore):
+    def put(key: str, content: bytes = b"{}\n") -> ObjectVersion:
+        store.put(content, bucket="warehouse", key=key)
+        return store.head(bucket="warehouse", key=key)
+
+    return put
+
+
+@pytest.fixture
+def plan(contract, store, ledger):
+    def plan(**arguments):
+        return plan_files(contract, store=store, ledger=ledger, **arguments)
+
+    return plan
+
+
+def keys(plan) -> list[str]:
+    return sorted(source.key for batch in plan.batches for source in batch.sources)
+
+
+class TestPlanFiles:
+    def test_plan_is_what_is_listed_and_matches_and_is_not_loaded(self, plan, put, ledger):
+        put("staging/parking_1.jsonl")
+        put("staging/other_1.jsonl")
+        put("staging/parking_old/parking_2.jsonl")
+        put("elsewhere/parking_3.jsonl")
+        ledger.record(put("staging/parking_4.jsonl", b"4"), next_position=7, is_complete=True)
+        found = plan()
+        assert keys(found) == ["staging/parking_1.jsonl"]
+        assert (found.objects_seen, found.objects_loaded, found.objects_left, found.objects_planned) == (
+            2,
+            1,
+            0,
+            1,
+        )
+
+    def test_another_version_of_a_loaded_object_is_planned(self, plan, put, ledger):
+        ledger.record(put("staging/parking_1.jsonl", b"old"), next_position=1, is_complete=True)
+        version = put("staging/parking_1.jsonl", b"new")
+        (source,) = plan().batches[0].sources
+        assert source.version == version
+        assert source.identity == version
+
+    def test_same_bytes_put_again_on_another_day_are_loaded_already(self, plan, put, ledger, store):
+        ledger.record(put("staging/parking_1.jsonl"), next_position=1, is_complete=True)
+        store.now += timedelta(days=3)
+        put("staging/parking_1.jsonl")
+        assert plan().batches == ()
+
+    def test_same_bytes_put_again_in_the_middle_keep_the_id_of_their_source(self, plan, put, ledger, store):
+        first = put("staging/parking_1.jsonl")
+        ledger.record(first, next_position=0, is_complete=False)
+        store.now += timedelta(days=3)
+        again = put("staging/parking_1.jsonl")
+        assert again.proposed_source_id != first.proposed_source_id
+        (source,) = plan().batches[0].sources
+        assert source.source_id == first.proposed_source_id
+
+    def test_source_that_was_begun_goes_on_where_the_ledger_ends(self, plan, put, ledger):
+        ledger.record(put("staging/parking_1.jsonl"), next_position=500, is_complete=False)
+        (source,) = plan().batches[0].sources
+        assert source.first_position == 500
+
+    def test_new_sources_are_registered_under_their_contract(self, plan, put, ledger):
+        version = put("staging/parking_1.jsonl")
+        plan()
+        assert list(ledger.known) == [version.digest]
+        assert ledger.registered == ["parking_fines"]
+
+    def test_dry_run_registers_nothing_and_plans_the_same(self, plan, put, ledger):
+        for number in range(3):
+            put(f"staging/parking_{number}.jsonl", str(number).encode())
+        dry = plan(register=False)
+        assert ledger.known == {}
+        assert dry == plan()
+
+    def test_objects_beyond_the_limit_are_left_for_the_next_plan(self, plan, put):
+        for number in range(5):
+            put(f"staging/parking_{number}.jsonl", str(number).encode())
+        found = plan(limits=PlanLimits(objects=3))
+        assert (found.objects_planned, found.objects_left, found.objects_seen) == (3, 2, 5)
+
+    def test_objects_beyond_the_limit_are_not_registered(self, plan, put, ledger):
+        for number in range(5):
+            put(f"staging/parking_{number}.jsonl", str(number).encode())
+        plan(limits=PlanLimits(objects=3))
+        assert len(ledger.known) == 3
+
+    def test_batches_beyond_the_limit_are_left_for_the_next_plan(self, plan, put):
+        for number in range(5):
+            put(f"staging/parking_{number}.jsonl", str(number).encode())
+        found = plan(limits=PlanLimits(batches=2, objects_per_batch=2))
+        assert [len(batch.sources) for batch in found.batches] == [2, 2]
+        assert (found.objects_planned, found.objects_left) == (4, 1)
+
+    def test_loaded_objects_do_not_use_up_the_limit(self, plan, put, ledger):
+        for number in range(5):
+            version = put(f"staging/parking_{number}.jsonl", str(number).encode())
+            if number < 3:
+                ledger.record(version, next_position=1, is_complete=True)
+        assert plan(limits=PlanLimits(objects=2)).objects_left == 0
+
+    def test_more_objects_than_are_looked_up_at_once_are_all_planned(self, plan, put, monkeypatch):
+        monkeypatch.setattr("lakehouse.load.plan._LOOKUP", 2)
+        for number in range(5):
+            put(f"staging/parking_{number}.jsonl", str(number).encode())
+        assert plan().objects_planned == 5
+
+    def test_batches_are_cut_by_the_bytes_of_the_contract(self, contract_with, store, ledger, put):
+        for number in range(4):
+            put(f"staging/parking_{number}.jsonl", b"0123456789")
+        found = plan_files(contract_with("batch: {bytes: 20}\n"), store=store, ledger=ledger)
+        assert [batch.source_bytes for batch in found.batches] == [20, 20]
+
+    def test_nothing_there_is_no_error(self, plan):
+        found = plan()
+        assert (found.batches, found.objects_seen) == ((), 0)
+
+
+class TestPattern:
+    @pytest.mark.parametrize("prefix", ["", "s3://warehouse/"])
+    def test_literal_key_narrows_the_plan(self, plan, put, prefix):
+        put("staging/parking_1.jsonl", b"1")
+        put("staging/parking_10.jsonl", b"10")
+        assert keys(plan(pattern=f"{prefix}staging/parking_1.jsonl")) == ["staging/parking_1.jsonl"]
+
+    def test_glob_narrows_the_plan_within_the_contract(self, plan, put):
+        for key in ("staging/parking_1.jsonl", "staging/parking_2.jsonl", "staging/water_1.jsonl"):
+            put(key, key.encode())
+        assert keys(plan(pattern="staging/*_1.jsonl")) == ["staging/parking_1.jsonl"]
+
+    def test_literal_key_that_is_missing_is_named(self, plan, put):
+        put("staging/parking_10.jsonl")
+        with pytest.raises(ObjectNotFoundError) as caught:
+            plan(pattern="staging/parking_1.jsonl")
+        assert (caught.value.bucket, caught.value.key) == ("warehouse", "staging/parking_1.jsonl")
+
+    def test_glob_that_finds_nothing_is_no_error(self, plan):
+        assert plan(pattern="staging/parking_9*.jsonl").batches == ()
+
+    def test_key_of_another_source_is_refused(self, plan, put):
+        put("staging/water_1.jsonl")
+        with pytest.raises(NotOfSourceError, match="parking_fines, which takes s3://warehouse/staging/parking_"):
+            plan(pattern="staging/water_1.jsonl")
+
+    def test_key_of_another_bucket_is_refused(self, contract):
+        with pytest.raises(NotOfSourceError, match=r"s3://elsewhere/staging/parking_1\.jsonl"):
+            key_of("s3://elsewhere/staging/parking_1.jsonl", contract=contract)
+
+    @pytest.mark.parametrize(
+        ("typed", "key"),
+        [
+            ("staging/a.jsonl", "staging/a.jsonl"),
+            ("s3://warehouse/staging/a.jsonl", "staging/a.jsonl"),
+            ("s3://warehouse/staging/*.jsonl", "staging/*.jsonl"),
+            ("s3://warehouse/", ""),
+        ],
+    )
+    def test_pattern_may_be_a_uri_or_a_key(self, contract, typed, key):
+        assert key_of(typed, contract=contract) == key
+
+
+class TestRemaining:
+    def test_sources_that_other_runs_loaded_are_gone(self, ledger):
+        batch = Batch(sources=(planned(0), planned(1), planned(2)))
+        ledger.record(planned(1).version, next_position=9, is_complete=True)
+        ledger.record(planned(2).version, next_position=0, is_complete=False)
+        assert remaining(batch, ledger=ledger) == Batch(sources=(planned(0), planned(2)))
+
+    def test_source_that_another_run_began_goes_on_where_the_ledger_ends(self, ledger):
+        ledger.record(planned(1).version, next_position=9, is_complete=False)
+        batch = remaining(Batch(sources=(planned(0), planned(1))), ledger=ledger)
+        assert [source.first_position for source in batch.sources] == [0, 9]
