@@ -13,21 +13,20 @@ from rich.console import Console
 from rich.table import Table
 
 from lakehouse.certificate import Account, Certificate, read_certificate
-from lakehouse.contracts.contract import Contract
-from lakehouse.contracts.loading import load_contracts
 from lakehouse.engine import Progress, TrinoEngine, connect_with
 from lakehouse.engine_check import EngineCheck
-from lakehouse.errors import LakehouseError, TerminalError, TransientError, UnknownSourceError
+from lakehouse.errors import LakehouseError, TerminalError, TransientError
 from lakehouse.load.files import load_files
 from lakehouse.load.ledger import Ledger
 from lakehouse.load.plan import plan_files
 from lakehouse.load.protocol import StepDone
-from lakehouse.paths import BRONZE_TABLES, CONTRACTS
+from lakehouse.paths import BRONZE_TABLES
 from lakehouse.settings import Settings
+from lakehouse.sources import read_source, usable_sources
 from lakehouse.sql_shell import OutputFormat, run_prompt, run_text
 from lakehouse.store import store_of
 from lakehouse.tables.creation import create_tables
-from lakehouse.tables.definition import TableDefinition, read_table_definitions
+from lakehouse.tables.definition import read_table_definitions
 
 #: Sources without a problem that the certificate prints unless asked for all.
 _SHOWN_SOURCES = 40
@@ -60,10 +59,6 @@ def _engine(settings: Settings) -> TrinoEngine:
     return TrinoEngine(connect_with(settings))
 
 
-def _contracts(tables: Mapping[str, TableDefinition]) -> Mapping[str, Contract]:
-    return load_contracts(CONTRACTS, tables)
-
-
 @click.group(cls=LakehouseGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Land civic events exactly once in Iceberg, and see that they arrived.
@@ -91,7 +86,7 @@ def put(files: tuple[Path, ...], destination: str | None) -> None:
     settings = Settings.from_environment()
     bucket, prefix = _destination(destination, default_bucket=settings.names.bucket)
     store = store_of(settings)
-    contracts = _contracts(read_table_definitions(BRONZE_TABLES))
+    contracts = {found.contract.name: found.contract for found in usable_sources()}
     for file in files:
         key = f"{prefix}{file.name}"
         store.put_file(file, bucket=bucket, key=key)
@@ -146,11 +141,8 @@ def load(source: str, pattern: str | None, dry_run: bool) -> None:  # noqa: FBT0
     """Load what is there for SOURCE and not in bronze yet, without Airflow."""
     settings = Settings.from_environment()
     engine, store = _engine(settings), store_of(settings)
-    definitions = read_table_definitions(BRONZE_TABLES)
-    contracts = _contracts(definitions)
-    if source not in contracts:
-        raise UnknownSourceError(source, known=sorted(contracts))
-    contract = contracts[source]
+    found = read_source(source)
+    contract = found.contract
     if dry_run:
         plan = plan_files(contract, store=store, ledger=Ledger(engine=engine), pattern=pattern, register=False)
         click.echo(f"{plan.objects_planned} of {plan.objects_seen} objects would be loaded:")
@@ -160,7 +152,7 @@ def load(source: str, pattern: str | None, dry_run: bool) -> None:  # noqa: FBT0
     failed = 0
     reports = load_files(
         contract,
-        table=definitions[contract.target],
+        table=found.table,
         engine=engine,
         store=store,
         names=settings.names,

@@ -113,6 +113,11 @@ def preflight(engine: Engine, *, catalog: str, table: TableDefinition, tables: P
 
     :raises UnsafeEngineError: a load would not be exactly-once here.
     """
+    if table.name.split(".")[0] != catalog:
+        raise UnsafeEngineError(
+            finding=f"{table.name} is not in catalog {catalog}, for which loads set their session properties.",
+            remedy=f"Set TRINO_CATALOG={table.name.split('.')[0]}.",
+        )
     check_engine(engine, catalog=catalog)
     check_columns(engine, table=table)
     for name in (table.name, tables.sources, tables.ledger, tables.rejects):
