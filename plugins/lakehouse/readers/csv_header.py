@@ -1,16 +1,14 @@
-"""A CSV file's header, held against what the contract's columns ask for."""
+"""A CSV file's header."""
 
 from __future__ import annotations
 
 import csv
-import difflib
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from lakehouse.contracts.column_judge import WHOLE_RECORD, ColumnJudge
-from lakehouse.contracts.contract import Contract, CsvDialect, UnknownColumns
+from lakehouse.contracts.column_judge import ColumnJudge
+from lakehouse.contracts.contract import Contract, CsvDialect
 from lakehouse.readers.errors import SchemaMismatchError
+from lakehouse.readers.file_columns import FileColumns, checked_columns
 from lakehouse.readers.record_batches import Record
 
 
@@ -19,42 +17,12 @@ def fields_of(record: str, dialect: CsvDialect) -> list[str]:
     return next(csv.reader([record], delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True))
 
 
-@dataclass(frozen=True)
-class Header:
-    """The names of a file's columns, all different, with everything the contract needs among them.
+def checked_header(record: Record, contract: Contract, judges: Sequence[ColumnJudge]) -> FileColumns:
+    """The columns that a file's first record names.
 
-    :param unknown: names that no column of the target takes.
+    :raises SchemaMismatchError: it cannot be read, or the columns are not those the contract wants.
     """
-
-    names: tuple[str, ...]
-    unknown: tuple[str, ...]
-
-    @property
-    def width(self) -> int:
-        return len(self.names)
-
-    def place_of(self, name: str | None) -> int | None:
-        """Where a field stands in each record, if the file has it."""
-        return self.names.index(name) if name in self.names else None
-
-
-def checked_header(record: Record, contract: Contract, judges: Sequence[ColumnJudge]) -> Header:
-    """The header in a file's first record.
-
-    :raises SchemaMismatchError: it cannot be read, has a name twice, lacks a required column, or has columns that
-        the contract does not know and does not tolerate.
-    """
-    names = _names(record, contract)
-    wanted = {judge.field for judge in judges} - {None, WHOLE_RECORD}
-    unknown = tuple(name for name in names if name not in wanted)
-    differences = [*_doubled(names), *_missing(names, judges)]
-    if contract.unknown_columns is UnknownColumns.FAIL:
-        differences += [f"{name!r}: in the file, but no column takes it" for name in unknown]
-    if len(unknown) == len(names):
-        differences.append("none of the file's columns is known: is its first line a header?")
-    if differences:
-        raise SchemaMismatchError(contract=contract.name, found=names, differences=differences)
-    return Header(tuple(names), unknown)
+    return checked_columns(_names(record, contract), contract, judges)
 
 
 def _names(record: Record, contract: Contract) -> list[str]:
@@ -67,17 +35,3 @@ def _names(record: Record, contract: Contract) -> list[str]:
     raise SchemaMismatchError(
         contract=contract.name, found=[], differences=[f"the header cannot be read: {problem}"]
     )
-
-
-def _doubled(names: Sequence[str]) -> Iterator[str]:
-    for name, count in Counter(names).items():
-        if count > 1:
-            yield f"{name!r}: stands {count} times in the file"
-
-
-def _missing(names: Sequence[str], judges: Sequence[ColumnJudge]) -> Iterator[str]:
-    for judge in judges:
-        if judge.required and judge.default is None and judge.field not in {*names, None, WHOLE_RECORD}:
-            close = difflib.get_close_matches(str(judge.field), names, n=1)
-            hint = f" (is it {close[0]!r}?)" if close else ""
-            yield f"{judge.field!r}: required for {judge.column.name}, but not in the file{hint}"

@@ -14,8 +14,9 @@ from typing import BinaryIO
 from lakehouse.contracts.column_judge import WHOLE_RECORD
 from lakehouse.contracts.contract import Contract, UnknownColumns
 from lakehouse.contracts.reason import Reason, Refusal
-from lakehouse.readers.csv_header import Header, checked_header
+from lakehouse.readers.csv_header import checked_header
 from lakehouse.readers.csv_records import split_records
+from lakehouse.readers.file_columns import FileColumns
 from lakehouse.readers.judged_batch import JudgedBatch, Reject, reject_of
 from lakehouse.readers.record_batches import (
     BrokenRecord,
@@ -63,7 +64,7 @@ class CsvReader:
                 yield self._judged(wanted, header, text, line + _lines_of(passed))
             line += _lines_of(batch.records)
 
-    def _judged(self, batch: RecordBatch, header: Header, text: SourceText, line: int) -> JudgedBatch:
+    def _judged(self, batch: RecordBatch, header: FileColumns, text: SourceText, line: int) -> JudgedBatch:
         positions = range(batch.first_position, batch.next_position)
         texts, refusals = self._texts(batch.records)
         fields = self._fields(texts, header, refusals)
@@ -94,7 +95,7 @@ class CsvReader:
             texts.append(text)
         return texts, refusals
 
-    def _fields(self, texts: list[str], header: Header, refusals: dict[int, Refusal]) -> list[list[str]]:
+    def _fields(self, texts: list[str], header: FileColumns, refusals: dict[int, Refusal]) -> list[list[str]]:
         """The file's columns; records with too few or too many fields are refused."""
         dialect = self._contract.csv
         blank = [""] * header.width
@@ -160,7 +161,7 @@ def _text_of(record: Record) -> str | Refusal:
         return Refusal(Reason.NOT_UTF8, f"byte {error.start} cannot be decoded: {error.reason}")
 
 
-def _ragged(fields: list[str], header: Header) -> Refusal:
+def _ragged(fields: list[str], header: FileColumns) -> Refusal:
     detail = f"the record has {len(fields)} fields, the header {header.width}"
     if len(fields) < header.width:
         return Refusal(Reason.MISSING_FIELD, detail, header.names[len(fields)])

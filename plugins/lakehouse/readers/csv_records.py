@@ -127,7 +127,7 @@ class _Splitter:
 
     def _passed(self, record: bytes) -> OversizedRecord:
         """The record over the limit that has ended."""
-        oversized = self._oversized or OversizedRecord(self._text)
+        oversized = self._oversized or OversizedRecord(self._text.original)
         oversized.pass_by(record[len(self._stand_in) :])
         self._oversized, self._stand_in = None, b""
         return oversized
@@ -136,7 +136,7 @@ class _Splitter:
         """Keep of the record that is over the limit only what tells how to go on."""
         held = self._held.removesuffix(b"\r")
         if self._oversized is None:
-            self._oversized = OversizedRecord(self._text)
+            self._oversized = OversizedRecord(self._text.original)
         self._oversized.pass_by(held[len(self._stand_in) :])
         self._stand_in = self._standing_for(held)
         self._held = self._stand_in + self._held[len(held) :]

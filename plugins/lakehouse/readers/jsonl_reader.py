@@ -75,7 +75,7 @@ def split_lines(text: SourceText, *, limit: int) -> Iterator[list[Record]]:
 def _measured(line: Record, text: SourceText, limit: int) -> Record:
     if not isinstance(line, bytes) or len(line) <= limit:
         return line
-    oversized = OversizedRecord(text)
+    oversized = OversizedRecord(text.original)
     oversized.pass_by(line)
     return oversized
 
@@ -95,7 +95,7 @@ class _BegunLine:
         self._bytes += len(part)
         # One byte more may be the CR of the line's end.
         if self._oversized is None and self._bytes > self._limit + 1:
-            self._oversized = OversizedRecord(self._text)
+            self._oversized = OversizedRecord(self._text.original)
         if self._oversized is not None:
             held = b"".join(self._parts)
             passed = held.removesuffix(b"\r")

@@ -84,7 +84,7 @@ class PlainRecords:
     def decode(self, records: Sequence[bytes]) -> PlainRun:
         """The records, of which those that are not plain are only named."""
         decoded, others = self._decoded(records)
-        others |= _suspicious(records)
+        others |= suspicious(records)
         # What is left of each record's quotation marks when those of its fields are taken away.
         quotes = np.fromiter((record.count(b'"') for record in records), np.int64, len(records))
         texts: dict[str, Column] = {}
@@ -94,7 +94,7 @@ class PlainRecords:
             if field in self.sliced:
                 source = sources[field] = list(map(str, values, repeat("utf-8"), repeat("replace")))
                 quotes -= np.fromiter((text.count('"') + 2 if text else 0 for text in source), np.int64)
-                others.update(index for index, text in enumerate(source) if _is_deep(text))
+                others.update(index for index, text in enumerate(source) if is_deep(text))
             else:
                 types = set(map(type, values))
                 quotes -= _quotes_of(values, types)
@@ -150,7 +150,7 @@ def _is_plain_name(field: str) -> bool:
     return '"' not in field and "\\" not in field and field.isprintable()
 
 
-def _suspicious(records: Sequence[bytes]) -> set[int]:
+def suspicious(records: Sequence[bytes]) -> set[int]:
     """Records that hold a NUL, or the escape of one, or are not UTF-8."""
     if _is_clean(b"\n".join(records)):
         return set()
@@ -167,7 +167,8 @@ def _is_clean(text: bytes) -> bool:
     return True
 
 
-def _is_deep(source: str) -> bool:
+def is_deep(source: str) -> bool:
+    """Whether the value of a field is nested deeper than a record may be."""
     # Each level takes two characters; one level is the record itself.
     return len(source) >= 2 * DEEPEST_NESTING and is_too_deep(source.encode(), DEEPEST_NESTING - 1)
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from lakehouse.contracts.reason import Reason, Refusal
 from lakehouse.readers.judged_batch import KEPT_OF_TOO_LARGE, Reject
-from lakehouse.readers.source_text import SourceText
 
 BATCH_BYTES = 64 * 10**6
 
@@ -21,13 +20,14 @@ def line_breaks(text: bytes) -> int:
 class OversizedRecord:
     """A record that is over the limit: measured while it passes by, never held.
 
+    :param original: the bytes that were sent, for a part of it.
     :ivar line_breaks: how many line ends are inside it.
     """
 
-    def __init__(self, text: SourceText) -> None:
+    def __init__(self, original: Callable[[bytes], bytes] = bytes) -> None:
         self.line_breaks = 0
         self._ends_with_cr = False
-        self._text = text
+        self._original = original
         self._head = b""
         self._length = 0
         self._digest = hashlib.sha256()
@@ -40,7 +40,7 @@ class OversizedRecord:
         """Take note of the next part of the record, which must end between two characters."""
         self.line_breaks += line_breaks(part) - (self._ends_with_cr and part.startswith(b"\n"))
         self._ends_with_cr = part.endswith(b"\r")
-        part = self._text.original(part)
+        part = self._original(part)
         self._head += part[: KEPT_OF_TOO_LARGE - len(self._head)]
         self._length += len(part)
         self._digest.update(part)

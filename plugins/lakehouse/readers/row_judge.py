@@ -86,10 +86,14 @@ class RowJudge:
         :param refusals: of records that are refused already, by index in the batch; those made here are added.
             A record keeps its first refusal.
         """
-        arrays = {
-            judge.column.name: self._array(place, texts, refusals)
-            for place, (judge, texts) in enumerate(zip(self.judges, columns, strict=True))
-        }
+        arrays = [self.column(place, texts, refusals=refusals) for place, texts in enumerate(columns)]
+        return self.table(arrays, positions=positions, refusals=refusals)
+
+    def table(
+        self, columns: Sequence[Array], *, positions: Sequence[int], refusals: dict[int, Refusal]
+    ) -> pa.Table:
+        """The same of columns that are judged already (:meth:`column`)."""
+        arrays = {judge.column.name: array for judge, array in zip(self.judges, columns, strict=True)}
         if self._derives_day:
             arrays[DERIVED_DAY] = self._derived_day(arrays, refusals)
         table = pa.Table.from_arrays([pa.array(positions, pa.int64()), *arrays.values()], schema=self._schema)
@@ -98,7 +102,12 @@ class RowJudge:
         kept = [index not in refusals for index in range(len(positions))]
         return table.filter(pa.array(kept))
 
-    def _array(self, place: int, texts: Texts, refusals: dict[int, Refusal]) -> Array:
+    def column(self, place: int, texts: Texts, *, refusals: dict[int, Refusal]) -> Array:
+        """The typed values of one judge's texts; nothing where they are refused.
+
+        :param place: of the judge.
+        :param refusals: as for :meth:`rows`.
+        """
         column_type = self.judges[place].column.type
         verdicts = self._verdicts[place]
         if verdicts is None:

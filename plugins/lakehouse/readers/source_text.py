@@ -35,7 +35,9 @@ _LONGEST_MARK = 4
 _BYTE_ORDERS = {"utf-16": "utf-16-le", "utf-32": "utf-32-le", "utf-8-sig": "utf-8"}
 
 
-class _Pieces(Protocol):
+class Pieces(Protocol):
+    """What a file is read from: a stream of bytes, and nothing else of it."""
+
     def read(self, size: int, /) -> bytes: ...
 
 
@@ -43,7 +45,7 @@ class _Pieces(Protocol):
 class SourceText:
     """A file's content as UTF-8, and the way back from a part of it to the bytes that were sent."""
 
-    pieces: _Pieces
+    pieces: Pieces
     encoding: str
 
     def read(self) -> bytes:
@@ -65,18 +67,18 @@ def open_source_text(stream: BinaryIO, *, encoding: str = "utf-8") -> SourceText
 
     :param encoding: of a text without a byte order mark.
     """
-    content = _decompressed(stream)
+    content = decompressed(stream)
     head = _head(content, _LONGEST_MARK)
     for mark, marked_encoding in _BYTE_ORDER_MARKS.items():
         if head.startswith(mark):
             encoding, head = marked_encoding, head[len(mark) :]
             break
     encoding = _BYTE_ORDERS.get(encoding, encoding)
-    pieces: _Pieces = _Rewound(head, content)
+    pieces: Pieces = _Rewound(head, content)
     return SourceText(pieces if encoding == "utf-8" else _Transcribed(pieces, encoding), encoding)
 
 
-def _head(pieces: _Pieces, size: int) -> bytes:
+def _head(pieces: Pieces, size: int) -> bytes:
     head = b""
     while len(head) < size and (more := pieces.read(size - len(head))):
         head += more
@@ -86,7 +88,7 @@ def _head(pieces: _Pieces, size: int) -> bytes:
 class _Rewound:
     """A stream whose first bytes were already looked at."""
 
-    def __init__(self, head: bytes, rest: _Pieces) -> None:
+    def __init__(self, head: bytes, rest: Pieces) -> None:
         self._head = head
         self._rest = rest
 
@@ -97,22 +99,23 @@ class _Rewound:
         return self._rest.read(size)
 
 
-def _decompressed(stream: BinaryIO) -> _Pieces:
+def decompressed(stream: BinaryIO) -> Pieces:
+    """The content of a file, whether it came compressed or not."""
     head = _head(stream, len(_ZSTANDARD))
     content = _Rewound(head, stream)
     # Both ask for nothing but ``read``.
     file = cast("IO[bytes]", content)
     if head.startswith(_GZIP):
-        return _Decompressed(cast("_Pieces", gzip.GzipFile(fileobj=file, mode="rb")), "gzip")
+        return _Decompressed(cast("Pieces", gzip.GzipFile(fileobj=file, mode="rb")), "gzip")
     if head == _ZSTANDARD or head[1:] == _ZSTANDARD_SKIPPABLE:
-        return _Decompressed(cast("_Pieces", ZstdFile(file)), "Zstandard")
+        return _Decompressed(cast("Pieces", ZstdFile(file)), "Zstandard")
     return content
 
 
 class _Decompressed:
     """Decompressed data whose damage is a :class:`DamagedFileError`."""
 
-    def __init__(self, file: _Pieces, compression: str) -> None:
+    def __init__(self, file: Pieces, compression: str) -> None:
         self._file = file
         self._compression = compression
 
@@ -128,7 +131,7 @@ class _Decompressed:
 class _Transcribed:
     """Text of another encoding, as UTF-8."""
 
-    def __init__(self, pieces: _Pieces, encoding: str) -> None:
+    def __init__(self, pieces: Pieces, encoding: str) -> None:
         self._pieces = pieces
         self._encoding = encoding
         self._decoder = codecs.getincrementaldecoder(encoding)(_escape(encoding))
