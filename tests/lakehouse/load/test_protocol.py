@@ -273,6 +273,20 @@ class TestVerify:
             "9 records were read, bronze has 14 rows and 0 open rejects"
         )
 
+    def test_row_that_another_attempt_takes_between_two_counts_is_counted_again(self, protocol, engine, count):
+        # Under its contract the record is good: counted as a row too early, and as a reject too late.
+        theirs = count(A, rows=1, load_id="0k9c_other_load_")
+        engine.answers["load/count_bronze.sql"] = [
+            rows_of(count(A), count(B)),
+            rows_of(count(A), theirs, count(B)),
+        ]
+        engine.answers["load/count_open_rejects.sql"] = [rows_of(), rows_of()]
+        assert protocol.insert(manifest_of(UNIT)).rows == 13
+
+    def test_difference_that_stays_is_an_error(self, difference, engine, count):
+        difference(count(A), count(B, rows=7))
+        assert engine.names.count("load/count_bronze.sql") == 3
+
     def test_sources_between_those_of_the_unit_are_not_its_business(self, protocol, engine, count):
         engine.answers["load/count_bronze.sql"] = rows_of(count(A), ("aa", "other", 99, 98, [0] * 15), count(B))
         assert protocol.insert(manifest_of(UNIT)).units == 1
