@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from unittest.mock import create_autospec
+
+import pytest
+
+from lakehouse.errors import CommitConflictError, UnsafeEngineError, VerificationError
+from lakehouse.load import files
+from lakehouse.load.files import insert_through_conflicts, load_files
+from lakehouse.load.plan import PlanLimits
+from lakehouse.load.protocol import LoadProtocol, Step
+from tests.lakehouse.load.examples import load, manifest_of, unit_of
+from tests.simulation.lake import Lake
+
+EVENT = json.dumps({"event_time": "2026-10-01T10:00:00Z", "service": "PGR"}).encode() + b"\n"
+CONFLICT = CommitConflictError(message="Found conflicting files", query_id="query")
+
+
+@pytest.fixture
+def lake(table) -> Lake:
+    return Lake(table)
+
+
+@pytest.fixture
+def checked(monkeypatch):
+    """What the checks before a load are asked, and answer."""
+    checked = create_autospec(files.preflight)
+    monkeypatch.setattr(files, "preflight", checked)
+    return checked
+
+
+@pytest.fixture
+def run(lake, checked, contract, table, names):
+    def run(**arguments) -> Iterator:
+        return load_files(contract, table=table, engine=lake, store=lake.store, names=names, **arguments)
+
+    return run
+
+
+def put(lake: Lake, number: int, records: int) -> None:
+    lake.store.put(EVENT * records, bucket="warehouse", key=f"staging/parking_{number}.jsonl")
+
+
+def test_what_is_there_is_in_bronze_once_however_often_it_is_run(lake, run):
+    put(lake, 1, 3)
+    put(lake, 2, 2)
+    (report,) = run()
+    assert (report.sources, report.records, report.rows) == (2, 5, 5)
+    assert list(run()) == []
+    assert len(lake.bronze.rows()) == 5
+    assert len(lake.ledger.rows()) == 2
+
+
+def test_each_batch_is_reported_and_dropped_before_the_next_is_staged(lake, run):
+    for number in range(3):
+        put(lake, number, 2)
+    for number, report in enumerate(run(limits=PlanLimits(objects_per_batch=1)), start=1):
+        assert report.rows == 2
+        assert len(lake.bronze.rows()) == 2 * number
+    assert lake.store.keys_under("_spool/") == []
+
+
+def test_pattern_narrows_what_is_loaded(lake, run):
+    put(lake, 1, 1)
+    put(lake, 2, 1)
+    list(run(pattern="staging/parking_2.jsonl"))
+    assert len(lake.bronze.rows()) == 1
+
+
+def test_attempt_that_fails_is_dropped_and_the_next_run_loads_it(lake, run, monkeypatch):
+    put(lake, 1, 3)
+
+    def fail(*_arguments):
+        raise VerificationError(source_id="a", first=0, next_position=3, detail="planted")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LoadProtocol, "verify", fail)
+        with pytest.raises(VerificationError):
+            list(run())
+    assert lake.store.keys_under("_spool/") == []
+    (report,) = run()
+    assert (report.rows, len(lake.bronze.rows())) == (3, 3)
+
+
+def test_engine_that_breaks_the_guarantee_is_refused_before_anything_is_planned(lake, run, checked):
+    put(lake, 1, 1)
+    checked.side_effect = UnsafeEngineError(finding="Trino 477 duplicates rows.", remedy="Use Trino 476.")
+    with pytest.raises(UnsafeEngineError):
+        list(run())
+    assert lake.sources.rows() == []
+
+
+def test_caller_is_told_of_attempts_and_steps(lake, run):
+    put(lake, 1, 3)
+    staged, steps = [], []
+    list(run(on_staged=staged.append, on_step=steps.append))
+    assert [manifest.rows_loaded for manifest in staged] == [3]
+    assert [done.step for done in steps] == list(Step)
+
+
+class TestInsertThroughConflicts:
+    MANIFEST = manifest_of(unit_of(load("a", 0, 5, rows=5)))
+
+    @pytest.fixture
+    def protocol(self):
+        return create_autospec(LoadProtocol, instance=True)
+
+    def test_lost_commit_is_looked_at_again(self, protocol):
+        protocol.insert.side_effect = [CONFLICT, CONFLICT, "report"]
+        assert insert_through_conflicts(protocol, self.MANIFEST) == "report"
+        assert protocol.insert.call_count == 3
+
+    def test_commit_that_is_lost_each_time_is_raised(self, protocol):
+        protocol.insert.side_effect = CONFLICT
+        with pytest.raises(CommitConflictError):
+            insert_through_conflicts(protocol, self.MANIFEST)
+        assert protocol.insert.call_count == 11
+
+    def test_other_errors_are_raised_at_once(self, protocol):
+        protocol.insert.side_effect = VerificationError(source_id="a", first=0, next_position=5, detail="x")
+        with pytest.raises(VerificationError):
+            insert_through_conflicts(protocol, self.MANIFEST)
+        assert protocol.insert.call_count == 1
