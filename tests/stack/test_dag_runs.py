@@ -124,7 +124,7 @@ def test_failed_run_names_the_failed_tasks_with_their_logs_and_not_what_only_fol
         _task("report", "upstream_failed"),
     ]
     runs, _ = runs_of(ScriptedAirflow(runs=[(CSV, ["failed"])], tasks=[(CSV, [tasks])]))
-    with pytest.raises(RunFailedError) as caught:
+    with pytest.raises(RunFailedError, match="ingest_csv failed") as caught:
         runs.follow([CSV])
     log = (
         tmp_path / "airflow/logs/dag_id=ingest_csv/run_id=manual__1/task_id=load.insert/map_index=2/attempt=3.log"
