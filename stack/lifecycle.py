@@ -117,7 +117,8 @@ class Stack:
         """Stop every process and delete data, logs and Airflow's history; the settings stay."""
         self.down()
         for directory in (self.layout.data, self.layout.airflow_home, self.layout.logs):
-            shutil.rmtree(directory, ignore_errors=True)
+            if directory.exists():
+                shutil.rmtree(directory)
         self.layout.activation_script.unlink(missing_ok=True)
 
     def fetch(self) -> dict[str, Path]:
