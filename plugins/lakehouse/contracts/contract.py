@@ -33,7 +33,7 @@ from lakehouse.contracts.quantities import ByteCount, Duration
 from lakehouse.contracts.value_types import EPOCH_MILLISECONDS, EPOCH_SECONDS, ISO_8601
 
 #: Changes when the same record under the same contract gets another verdict or another value.
-_JUDGING_VERSION = 1
+_JUDGING_VERSION = 2
 _FINGERPRINT_CHARACTERS = 16
 _JUDGING = frozenset(
     {"origin", "csv", "target", "nulls", "times", "columns", "unknown_columns", "scrub", "max_record_bytes"}
@@ -46,6 +46,7 @@ class Format(StrEnum):
 
     CSV = "csv"
     JSONL = "jsonl"
+    PARQUET = "parquet"
 
 
 class UnknownColumns(StrEnum):

@@ -30,8 +30,9 @@ _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _LOCAL_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - subtracted from times whose zone is UTC but not written
 _UTC_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_FIRST_MICROSECOND = (datetime.min.replace(tzinfo=UTC) - _UTC_EPOCH) // _MICROSECOND
-_LAST_MICROSECOND = (datetime.max.replace(tzinfo=UTC) - _UTC_EPOCH) // _MICROSECOND
+#: The times that can be stored are those of the years 1 to 9999.
+FIRST_MICROSECOND = (datetime.min.replace(tzinfo=UTC) - _UTC_EPOCH) // _MICROSECOND
+LAST_MICROSECOND = (datetime.max.replace(tzinfo=UTC) - _UTC_EPOCH) // _MICROSECOND
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 #: What ``datetime.fromisoformat`` is trusted with: it also reads week dates, basic forms and any separator.
@@ -45,6 +46,8 @@ _ISO_SHAPE = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?)"
     r"(?: ?(Z|z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?))?"
 )
+#: Before the year 1 or after the year 9999, as ISO 8601 and others write it.
+_FAR_YEAR = re.compile(r"(?:-[0-9]+|\+?[0-9]{5,})-[0-9]{2}-[0-9]{2}(?:[Tt ].*)?")
 _EPOCH = re.compile(r"([+-]?)([0-9]+)(?:\.([0-9]{1,9}))?")
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -115,6 +118,8 @@ def _parser_of_dates(time_formats: Sequence[str]) -> ValueParser:
 
 def _iso_date(text: str) -> int | Refusal:
     if not _DATE.fullmatch(text):
+        if _FAR_YEAR.fullmatch(text):
+            return _out_of_range(text, "day between the years 1 and 9999")
         return _wrong_type(text, "a date")
     try:
         return date.fromisoformat(text).toordinal() - _EPOCH_DAY
@@ -157,7 +162,7 @@ def _microseconds(moment: datetime, zone: tzinfo | None, text: str) -> int | Ref
 
 
 def _in_calendar(microseconds: int, text: str) -> int | Refusal:
-    if _FIRST_MICROSECOND <= microseconds <= _LAST_MICROSECOND:
+    if FIRST_MICROSECOND <= microseconds <= LAST_MICROSECOND:
         return microseconds
     return _out_of_range(text, "time between the years 1 and 9999")
 
@@ -167,12 +172,17 @@ def _iso_time(zone: tzinfo | None) -> ValueParser:
         if not _ISO_TIME.fullmatch(text):
             rarer = _ISO_SHAPE.fullmatch(text)
             if rarer is None:
-                return _wrong_type(text, "a time")
+                return refused(text)
             canonical = _canonical_iso(rarer)
             if not _ISO_TIME.fullmatch(canonical):
                 return _out_of_range(text, "time of day")
             return read_canonical(canonical, text)
         return read_canonical(text, text)
+
+    def refused(text: str) -> Refusal:
+        if _FAR_YEAR.fullmatch(text):
+            return _out_of_range(text, "time between the years 1 and 9999")
+        return _wrong_type(text, "a time")
 
     def read_canonical(canonical: str, text: str) -> int | Refusal:
         try:

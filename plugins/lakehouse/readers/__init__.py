@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lakehouse.contracts.reason import Reason
-from lakehouse.readers.errors import DamagedFileError, SchemaMismatchError
+from lakehouse.readers.errors import DamagedFileError, SchemaMismatchError, TemporarySpaceError
 from lakehouse.readers.json_judge import JsonJudge
 from lakehouse.readers.judged_batch import JudgedBatch, Reject
 from lakehouse.readers.reader import Reader, reader_for
@@ -16,5 +16,6 @@ __all__ = [
     "Reason",
     "Reject",
     "SchemaMismatchError",
+    "TemporarySpaceError",
     "reader_for",
 ]

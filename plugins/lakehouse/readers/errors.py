@@ -1,10 +1,10 @@
-"""Why a whole file is refused; both errors are terminal."""
+"""Why a whole file is not read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lakehouse.errors import TerminalError
+from lakehouse.errors import TerminalError, TransientError
 
 
 class DamagedFileError(TerminalError):
@@ -37,3 +37,16 @@ class SchemaMismatchError(TerminalError):
         self.contract = contract
         self.found = tuple(found)
         self.differences = tuple(differences)
+
+
+class TemporarySpaceError(TransientError):
+    """A file that must be copied before it can be read cannot be."""
+
+    def __init__(self, *, directory: str, problem: str) -> None:
+        super().__init__(
+            f"A temporary copy of the file cannot be written in {directory}: {problem}.",
+            remedy="Make room there, or name another directory with TMPDIR. A copy takes what the file has "
+            "uncompressed, and is gone when the file was read.",
+        )
+        self.directory = directory
+        self.problem_found = problem

@@ -94,7 +94,7 @@ class PlainRecords:
             if field in self.sliced:
                 source = sources[field] = list(map(str, values, repeat("utf-8"), repeat("replace")))
                 quotes -= np.fromiter((text.count('"') + 2 if text else 0 for text in source), np.int64)
-                others.update(index for index, text in enumerate(source) if is_deep(text))
+                others.update(index for index, text in enumerate(source) if _is_deep(text))
             else:
                 types = set(map(type, values))
                 quotes -= _quotes_of(values, types)
@@ -167,8 +167,7 @@ def _is_clean(text: bytes) -> bool:
     return True
 
 
-def is_deep(source: str) -> bool:
-    """Whether the value of a field is nested deeper than a record may be."""
+def _is_deep(source: str) -> bool:
     # Each level takes two characters; one level is the record itself.
     return len(source) >= 2 * DEEPEST_NESTING and is_too_deep(source.encode(), DEEPEST_NESTING - 1)
 

@@ -9,6 +9,7 @@ from lakehouse.contracts.contract import Contract, Format
 from lakehouse.readers.csv_reader import CsvReader
 from lakehouse.readers.jsonl_reader import JsonlReader
 from lakehouse.readers.judged_batch import JudgedBatch
+from lakehouse.readers.parquet_reader import ParquetReader
 from lakehouse.tables.definition import TableDefinition
 
 BATCH_RECORDS = 65_536
@@ -37,3 +38,5 @@ def reader_for(contract: Contract, table: TableDefinition, *, batch_records: int
             return JsonlReader(contract, table, batch_records=batch_records)
         case Format.CSV:
             return CsvReader(contract, table, batch_records=batch_records)
+        case Format.PARQUET:
+            return ParquetReader(contract, table, batch_records=batch_records)

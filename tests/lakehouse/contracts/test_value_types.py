@@ -65,6 +65,9 @@ def test_iso_times_are_stored_in_utc_with_microseconds(text, expected):
         "0001-01-01T00:00:00+01:00",
         "9999-12-31T23:59:59-01:00",
         "2024-00-10",
+        "10000-01-01T00:00:00Z",
+        "+12024-12-01",
+        "-44-03-15",
     ],
 )
 def test_a_time_that_is_written_well_but_is_none_is_out_of_range(text):
@@ -158,6 +161,9 @@ def test_the_first_format_that_fits_wins():
         ("2024-02-30", Reason.OUT_OF_RANGE),
         ("0000-01-01", Reason.OUT_OF_RANGE),
         ("2024-12-01T00:00:00", Reason.WRONG_TYPE),
+        ("+2024-12-01", Reason.WRONG_TYPE),
+        ("12024-12-01", Reason.OUT_OF_RANGE),
+        ("-0044-03-15", Reason.OUT_OF_RANGE),
         ("20241201", Reason.WRONG_TYPE),
         ("01/12/2024", Reason.WRONG_TYPE),
     ],

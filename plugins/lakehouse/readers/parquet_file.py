@@ -1,0 +1,152 @@
+"""The rows of a Parquet file, a batch at a time, in bounded memory.
+
+What a Parquet file holds is said at its end, and a stream cannot be read from there: the file is copied to a
+temporary one first. That has no name, so that nothing of it outlives the process. It takes as much room as the
+file has uncompressed, in the directory that ``TMPDIR`` names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from lakehouse.readers.arrow_json import is_text
+from lakehouse.readers.errors import DamagedFileError, TemporarySpaceError
+from lakehouse.readers.record_batches import BATCH_BYTES
+from lakehouse.readers.source_text import PIECE_BYTES, decompressed
+
+if TYPE_CHECKING:
+    Array = pa.Array[Any]
+
+
+#: Read of each column at a time, instead of all that a row group has of it.
+_BUFFER_BYTES = 1 << 20
+
+
+@contextlib.contextmanager
+def open_parquet(stream: BinaryIO) -> Iterator[ParquetFile | None]:
+    """A copy of the file in a stream, compressed as a whole or not; ``None`` if it has not one byte.
+
+    :raises DamagedFileError: the stream is cut short, or what it holds is no Parquet file.
+    :raises TemporarySpaceError: there is no room for the copy.
+    """
+    with tempfile.TemporaryFile() as copy:
+        content = decompressed(stream)
+        while piece := content.read(PIECE_BYTES):
+            _write(piece, copy)
+        yield ParquetFile(copy) if copy.tell() else None
+
+
+class ParquetFile:
+    """A Parquet file that can be read from any place. Any method may find out that it is damaged.
+
+    :raises DamagedFileError: by each method.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        with _damage():
+            schema = _opened(file).schema_arrow
+            # Repeated texts stay numbered until it is known how many rows fit in memory.
+            self._file = _opened(file, numbered=[field.name for field in schema if is_text(field.type)])
+
+    @property
+    def names(self) -> Sequence[str]:
+        return self._file.schema_arrow.names
+
+    def batches(self, *, start: int, batch_records: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """The rows from position ``start`` on, in batches of at most about :data:`BATCH_BYTES`, not empty.
+
+        Each comes with the position of its first row.
+        """
+        groups, position = self._row_groups_since(start)
+        for batch in self._read(groups, batch_records=batch_records):
+            passed = max(0, start - position)
+            for first, part in _parts(batch.slice(passed)):
+                yield position + passed + first, part
+            position += batch.num_rows
+        rows = self._file.metadata.num_rows
+        if position != rows:
+            raise DamagedFileError(problem=f"it has {position} rows where its footer says {rows}")
+
+    def _row_groups_since(self, start: int) -> tuple[list[int], int]:
+        """The row groups that have rows from ``start`` on, and the position of their first row."""
+        with _damage():
+            metadata = self._file.metadata
+            counts = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+        ends = list(accumulate(counts))
+        groups = [group for group, end in enumerate(ends) if end > start]
+        passed = len(ends) - len(groups)
+        return groups, ends[passed - 1] if passed else 0
+
+    def _read(self, groups: list[int], *, batch_records: int) -> Iterator[pa.RecordBatch]:
+        with _damage():
+            metadata = self._file.metadata
+            sizes = [metadata.row_group(group) for group in groups]
+            largest_row = max((size.total_byte_size // max(1, size.num_rows) for size in sizes), default=0)
+            rows = max(1, min(batch_records, BATCH_BYTES // max(1, largest_row)))
+            batches = self._file.iter_batches(batch_size=rows, row_groups=groups)
+        while True:
+            with _damage():
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield batch
+
+
+def _opened(file: IO[bytes], *, numbered: list[str] | None = None) -> pq.ParquetFile:
+    return pq.ParquetFile(
+        file,
+        read_dictionary=numbered,
+        buffer_size=_BUFFER_BYTES,
+        pre_buffer=False,
+        page_checksum_verification=True,
+    )
+
+
+def _write(piece: bytes, copy: IO[bytes]) -> None:
+    try:
+        copy.write(piece)
+    except OSError as error:
+        raise TemporarySpaceError(directory=tempfile.gettempdir(), problem=str(error)) from error
+
+
+@contextlib.contextmanager
+def _damage() -> Iterator[None]:
+    """What is raised on reading a damaged file, by its one name."""
+    try:
+        yield
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            # Not the file, but the disk that the copy lies on.
+            raise
+        raise DamagedFileError(problem=f"it cannot be read as Parquet ({error})") from error
+
+
+def _parts(batch: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """A batch in parts whose texts fit in memory written out, each with the index of its first row."""
+    ends = np.cumsum(_text_bytes(batch))
+    first = 0
+    while first < batch.num_rows:
+        held = ends[first - 1] if first else 0
+        next_first = max(first + 1, int(np.searchsorted(ends, held + BATCH_BYTES, side="right")))
+        yield first, batch.slice(first, next_first - first)
+        first = next_first
+
+
+def _text_bytes(batch: pa.RecordBatch) -> NDArray[np.int64]:
+    """How many bytes the numbered texts of each row have."""
+    sizes = np.zeros(batch.num_rows, np.int64)
+    for column in batch.columns:
+        if isinstance(column, pa.DictionaryArray) and is_text(column.type.value_type):
+            lengths: Array = pc.binary_length(cast("pa.BinaryArray", column.dictionary.cast(pa.binary())))
+            sizes += lengths.take(column.indices).fill_null(0).to_numpy(zero_copy_only=False)
+    return sizes
