@@ -248,6 +248,7 @@ def _account_cells(account: Account) -> tuple[str, ...]:
 @click.option("--host", help="Trino's host; else TRINO_HOST.")
 @click.option("--port", type=int, help="Trino's port; else TRINO_PORT.")
 @click.option("--user", help="Trino's user; else TRINO_USER.")
+@click.option("--scheme", type=click.Choice(["http", "https"]), help="Else TRINO_SCHEME, or http.")
 @click.option("--catalog", help="The Iceberg catalog to check; else TRINO_CATALOG.")
 @click.option("--location", help="Where the scratch schema may lie; empty leaves it to the catalog.")
 @click.option("--case", "case", help="Only cases whose name contains this.")
@@ -257,6 +258,7 @@ def verify_engine(  # noqa: PLR0917  (click passes options so)
     host: str | None,
     port: int | None,
     user: str | None,
+    scheme: str | None,
     catalog: str | None,
     location: str | None,
     case: str | None,
@@ -268,6 +270,7 @@ def verify_engine(  # noqa: PLR0917  (click passes options so)
         trino_host=host or settings.trino_host,
         trino_port=port or settings.trino_port,
         trino_user=user or settings.trino_user,
+        trino_scheme=scheme or settings.trino_scheme,
         names=dataclasses.replace(settings.names, catalog=catalog or settings.names.catalog),
     )
 
@@ -280,7 +283,8 @@ def verify_engine(  # noqa: PLR0917  (click passes options so)
         connect=connect,
         table=read_table_definitions(BRONZE_TABLES)[_DEFAULT_TARGET],
         catalog=settings.names.catalog,
-        location=_scratch_location(settings) if location is None else location,
+        # Another platform's catalog has places of its own.
+        location=location if location is not None else "" if host else _scratch_location(settings),
     )
     click.echo(f"Trino {settings.trino_host}:{settings.trino_port}, catalog {settings.names.catalog}")
     failed = 0

@@ -110,7 +110,9 @@ def _load_batch(source: Source) -> Any:
             execution_timeout=_INSERT_TIMEOUT,
             outlets=[table_asset(source.contract.target)],
         )
-        drop = DropAttemptOperator(task_id="drop", attempt=stage.output, map_index_template="{{ task.attempt }}")
+        drop = DropAttemptOperator(
+            task_id="drop", source=name, attempt=stage.output, map_index_template="{{ task.attempt }}"
+        )
         insert >> drop.as_teardown(setups=stage)
         return insert.output
 

@@ -6,6 +6,7 @@ Driver errors are translated here and nowhere else.
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -45,11 +46,13 @@ _CANCELLED = frozenset(
     }
 )
 #: Engine failures that another try may not meet. User errors are terminal whatever their name.
-_TRANSIENT_TYPES = frozenset({"INTERNAL_ERROR", "INSUFFICIENT_RESOURCES", "EXTERNAL"})
+_TRANSIENT_TYPES = frozenset({"INTERNAL_ERROR", "EXTERNAL"})
 #: Of these types, yet the same on every try.
 _TERMINAL_NAMES = frozenset({"QUERY_EXCEEDED_COMPILER_LIMIT", "COMPILER_ERROR", "CONSTRAINT_VIOLATION"})
-#: Of the user-error type, yet another try may not meet them.
-_TRANSIENT_USER_ERRORS = frozenset({"ICEBERG_COMMIT_ERROR", "TRANSACTION_CONFLICT"})
+#: Another writer committed first.
+_CONFLICTS = frozenset({"ICEBERG_COMMIT_ERROR", "TRANSACTION_CONFLICT"})
+#: How the driver tells that the server does not let it in.
+_REFUSED = re.compile(r"\berror (401|403)\b")
 
 
 @dataclass(frozen=True)
@@ -199,16 +202,28 @@ def _cancel(cursor: trino.dbapi.Cursor) -> None:
 
 def translate(error: Exception, *, query_id: str | None, statement: Statement) -> LakehouseError:
     """A driver's error as one of ours."""
-    if not isinstance(error, trino_exceptions.TrinoQueryError):
-        return EngineUnavailableError(message=str(error) or type(error).__name__, query_id=query_id)
+    if isinstance(error, trino_exceptions.TrinoQueryError):
+        return _of_query(error, query_id=error.query_id or query_id, statement=statement)
+    if refused := _REFUSED.search(str(error)):
+        return StatementError(
+            error_name=f"HTTP {refused.group(1)}",
+            message=str(error),
+            query_id=query_id,
+            remedy="Check the user and its rights (connection lakehouse_trino, or TRINO_* in .env).",
+        )
+    return EngineUnavailableError(message=str(error) or type(error).__name__, query_id=query_id)
+
+
+def _of_query(
+    error: trino_exceptions.TrinoQueryError, *, query_id: str | None, statement: Statement
+) -> LakehouseError:
     name = error.error_name or "UNKNOWN"
     message = " ".join(error.message.split())
-    query_id = error.query_id or query_id
     if GUARD_TEXT in message or name == "MERGE_TARGET_ROW_MULTIPLE_MATCHES":
         return PositionsNotDistinctError(staging_table=f"of query {query_id}", detail=message)
-    if name in _TRANSIENT_USER_ERRORS or "is not an ancestor of" in message:
+    if name in _CONFLICTS or "is not an ancestor of" in message:
         return CommitConflictError(message=message, query_id=query_id)
-    if name in _CANCELLED:
+    if name in _CANCELLED or error.error_type == "INSUFFICIENT_RESOURCES":
         return StatementCancelledError(error_name=name, message=message, query_id=query_id)
     if name not in _TERMINAL_NAMES and error.error_type in _TRANSIENT_TYPES:
         return EngineUnavailableError(message=f"{name}: {message}", query_id=query_id)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import Protocol
@@ -22,11 +22,16 @@ from lakehouse.errors import (
     EngineUnavailableError,
     LakehouseError,
     PositionsNotDistinctError,
+    TerminalError,
     UnsafeEngineError,
 )
+from lakehouse.identity import ObjectVersion
+from lakehouse.load.attempt import Load, Manifest, Partition, Unit
+from lakehouse.load.ledger import Ledger, ProtocolTables
 from lakehouse.load.preflight import REFUSED_VERSIONS, check_engine, check_table, refuse_properties, refuse_version
+from lakehouse.paths import PROTOCOL_TABLES
 from lakehouse.statements import Statement, render
-from lakehouse.tables.definition import TableDefinition
+from lakehouse.tables.definition import TableDefinition, read_created_table
 
 #: Two days, so that one load and the next may write different partitions.
 _FIRST_DAY = date(2026, 1, 1)
@@ -57,6 +62,15 @@ class EngineFactory(Protocol):
 
 class CheckFailedError(Exception):
     """A case did not end as it must."""
+
+
+class UnknownCaseError(TerminalError):
+    """No case of the check has such a name."""
+
+    def __init__(self, asked: str, *, known: Sequence[str]) -> None:
+        super().__init__(f"No case has {asked!r} in its name.", remedy=f"Cases: {'; '.join(known)}.")
+        self.asked = asked
+        self.known = tuple(known)
 
 
 class _NotSlowEnoughError(Exception):
@@ -143,6 +157,8 @@ class EngineCheck:
             "staged positions that are not distinct": self._doubled_positions,
             "staged keys outside the range": self._keys_outside,
             "a lost answer": self._lost_answer,
+            "the commit record of one range, three at once": self._commit_records_at_once,
+            "one source registered three times at once": self._registrations_at_once,
         }
 
     def run(self, only: str | None = None) -> Iterator[CheckLine]:
@@ -150,13 +166,15 @@ class EngineCheck:
 
         :param only: run just the cases whose name contains this.
         """
+        chosen = {name: case for name, case in self.cases.items() if only is None or only in name}
+        if not chosen:
+            raise UnknownCaseError(only or "", known=sorted(self.cases))
         self._engine.execute(
             render("checks/create_scratch_schema.sql", schema=self._scratch.schema, location=self._location)
         )
         try:
-            for name, case in self.cases.items():
-                if only is None or only in name:
-                    yield self._line(name, case)
+            for name, case in chosen.items():
+                yield self._line(name, case)
         finally:
             self._drop_all()
 
@@ -204,12 +222,14 @@ class EngineCheck:
                     zombie.wait_until_planned()
                 outcomes = [zombie.outcome() for zombie in running]
             conflicts = sum(isinstance(outcome, CommitConflictError) for outcome in outcomes)
+            if conflicts == 0:
+                raise _NotSlowEnoughError
             inserted = sum(outcome.updated or 0 for outcome in outcomes if isinstance(outcome, Outcome))
             if inserted != staged.count:
                 raise CheckFailedError(f"the three inserted {inserted} rows of {staged.count} together")
             return f"{conflicts} conflicted"
 
-        seen = attempt(_FIRST_ROUNDS)
+        seen = self._slower_and_slower(attempt, between_tries=lambda: self._empty(target))
         return f"{seen}; {self._expect_rows(target, staged.count)}"
 
     def _overlap(self) -> str:
@@ -296,6 +316,66 @@ class EngineCheck:
         return (
             f"the lost one {state}, the retry inserted {again.updated}; {self._expect_rows(target, staged.count)}"
         )
+
+    def _commit_records_at_once(self) -> str:
+        load = Load(
+            source_id="check-source-001",
+            first_position=0,
+            next_position=10,
+            end_position=10,
+            load_id="check-load-00001",
+            source_kind="object",
+            source="s3://check/object",
+            identity="{}",
+            source_bytes=1,
+            records_read=10,
+            rows_loaded=10,
+            rejects=0,
+            null_counts={},
+            touched=(Partition(event_date=_FIRST_DAY, service="check"),),
+            unknown_columns={},
+        )
+        unit = Unit(loads=(load,), statements=1)
+        manifest = Manifest(
+            attempt="check",
+            contract="check",
+            contract_fingerprint="check",
+            framing_mark="",
+            target="check",
+            started_at=datetime.now(UTC),
+            units=(unit,),
+            failures=(),
+        )
+        tables = replace(ProtocolTables(), ledger=self._protocol_table("ledger"))
+        return self._three_ledgers(
+            tables,
+            lambda ledger: ledger.record(unit, manifest, query_id=None),
+            counted=tables.ledger,
+        )
+
+    def _registrations_at_once(self) -> str:
+        version = ObjectVersion(
+            bucket="check", key="object", etag="check", size=1, last_modified=datetime.now(UTC)
+        )
+        tables = ProtocolTables(sources=self._protocol_table("sources"), ledger=self._protocol_table("ledger"))
+        return self._three_ledgers(
+            tables, lambda ledger: ledger.register([version], contract="check"), counted=tables.sources
+        )
+
+    def _three_ledgers(self, tables: ProtocolTables, act: Callable[[Ledger], object], *, counted: str) -> str:
+        def try_once(_number: int) -> bool:
+            try:
+                act(Ledger(engine=self._connect(), tables=tables))
+            except CommitConflictError:
+                return False
+            return True
+
+        with ThreadPoolExecutor(max_workers=3) as pool:
+            succeeded = sum(pool.map(try_once, range(3)))
+        rows = self._engine.execute(render("checks/count_rows.sql", table=counted)).scalar
+        if rows != 1 or not succeeded:
+            raise CheckFailedError(f"{rows} rows after {succeeded} of 3 succeeded")
+        return f"{succeeded} of 3 succeeded; 1 row"
 
     # --- how the cases are made --------------------------------------------------------------------------------
 
@@ -404,6 +484,13 @@ class EngineCheck:
     def _slow(self, staging: str, rounds: int) -> str:
         name = self._scratch.view()
         self._engine.execute(render("checks/create_slow_staging.sql", view=name, table=staging, rounds=rounds))
+        return name
+
+    def _protocol_table(self, kind: str) -> str:
+        name = self._scratch.table(kind)
+        definition = (PROTOCOL_TABLES / f"{kind}.sql").read_text(encoding="utf-8").strip()
+        created = read_created_table(PROTOCOL_TABLES / f"{kind}.sql").name
+        self._engine.execute(Statement(name=f"{kind}.sql", text=definition.replace(created, name, 1)))
         return name
 
     def _empty(self, target: str) -> None:

@@ -9,6 +9,8 @@
     │   ├── DamagedFileError          (readers) a file cannot be read to its end
     │   ├── RejectBudgetError         more rejects than the contract allows
     │   ├── SourceIdentityError       one source id, two identities
+    │   ├── BegunOtherwiseError       a half-loaded source would go on under other positions or into another table
+    │   ├── TargetChangedError        what was staged is meant for another table
     │   ├── PositionsNotDistinctError the staged keys would double rows
     │   ├── VerificationError         what is in the tables is not what was read
     │   ├── UnsafeEngineError         the engine or a table breaks the load's guarantee
@@ -117,6 +119,33 @@ class SourceIdentityError(TerminalError):
         self.source_id = source_id
         self.registered = registered
         self.planned = planned
+
+
+class BegunOtherwiseError(TerminalError):
+    """A source was loaded in part, and its contract has since changed so that the rest would not fit."""
+
+    def __init__(self, *, source: str, next_position: int, change: str) -> None:
+        super().__init__(
+            f"{source} is recorded up to record {next_position}, and its contract has changed since: {change}.",
+            remedy="Nothing more of it was loaded. Restore that part of the contract until the file is loaded to "
+            "its end, then change it again.",
+        )
+        self.source = source
+        self.next_position = next_position
+        self.change = change
+
+
+class TargetChangedError(TerminalError):
+    """An attempt was staged for another table than its contract names now."""
+
+    def __init__(self, *, attempt: str, staged_for: str, target: str) -> None:
+        super().__init__(
+            f"Attempt {attempt} was staged for {staged_for}; its contract names {target} now.",
+            remedy="Nothing was merged. Clear the stage task, or let the next run stage it again.",
+        )
+        self.attempt = attempt
+        self.staged_for = staged_for
+        self.target = target
 
 
 class PositionsNotDistinctError(TerminalError):

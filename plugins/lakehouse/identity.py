@@ -18,6 +18,7 @@ from typing import Protocol
 _ALPHABET = "0123456789abcdefghijklmnopqrstuv"
 _DIGEST_CHARACTERS = 12
 _DAY_CHARACTERS = 4
+_FRAMING_CHARACTERS = 3
 _EPOCH = date(1970, 1, 1)
 
 
@@ -151,9 +152,23 @@ class RowsRequest:
         return json.dumps(fields, ensure_ascii=False, sort_keys=True)
 
 
-def load_id(*, source_id: str, first: int, next_position: int, fingerprint: str) -> str:
-    """The 16 characters that name a load; every attempt at the same range under the same contract has the same."""
-    return source_id[:_DAY_CHARACTERS] + digest("load", source_id, first, next_position, fingerprint)
+def framing_mark(framing: str) -> str:
+    """Three characters (15 bits) that tell how a source was cut into records."""
+    return digest("framing", framing)[:_FRAMING_CHARACTERS]
+
+
+def load_id(
+    *, source_id: str, first: int, next_position: int, fingerprint: str, framing: str, columns: str
+) -> str:
+    """The 16 characters that name a load; every attempt at the same range under the same contract has the same.
+
+    Nothing pins it, so it carries 45 bits of digest, and ends in the framing: positions of a source that was cut
+    into records in another way mean other records.
+
+    :param columns: the target's columns; with others, the same range is stored in another way.
+    """
+    of_load = digest("load", source_id, first, next_position, fingerprint, columns)
+    return source_id[:_DAY_CHARACTERS] + of_load[:-_FRAMING_CHARACTERS] + framing_mark(framing)
 
 
 def new_attempt(*, now: datetime) -> str:

@@ -8,10 +8,12 @@ orphans is what bounds it.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from lakehouse.engine import Engine
+from lakehouse.errors import LakehouseError
 from lakehouse.load.attempt import SPOOL_PREFIX, STAGING_SCHEMA
 from lakehouse.load.ledger import Clock, system_clock
 from lakehouse.settings import StorageNames
@@ -32,11 +34,19 @@ _ATTEMPT_TIME_CHARACTERS = len("20261123_090512")
 
 @dataclass(frozen=True)
 class SweepReport:
-    """What a sweep removed."""
+    """What a sweep removed.
+
+    :param kept: attempts that hold what nobody else has, and that could not be finished now.
+    """
 
     tables: int
     spools: int
     objects: int
+    kept: tuple[str, ...] = ()
+
+
+def _has_nothing_to_finish(_attempt: str) -> None:
+    return None
 
 
 def maintain_table(
@@ -65,30 +75,49 @@ def sweep_attempts(
     names: StorageNames,
     clock: Clock = system_clock,
     retention: timedelta = ATTEMPT_RETENTION,
+    finish: Callable[[str], None] = _has_nothing_to_finish,
 ) -> SweepReport:
-    """Drop staging tables and spools of attempts that are older than any attempt lives."""
+    """Drop staging tables and spools of attempts that are older than any attempt lives.
+
+    :param finish: is given each such attempt first, and raises a :class:`LakehouseError` to keep it.
+    """
     oldest = clock() - retention
-    tables = 0
     listed = engine.execute(
         render("maintenance/attempt_tables.sql", staging_catalog=names.staging_catalog, schema=STAGING_SCHEMA)
     )
-    for (table,) in listed.rows:
-        attempt = table.partition("_")[2]
-        if _is_older(attempt, than=oldest):
-            staging = f"{names.staging_catalog}.{STAGING_SCHEMA}.{table}"
-            engine.execute(render("load/drop_staging.sql", staging=staging))
-            tables += 1
-    spools: set[str] = set()
-    objects = 0
-    for version in list(store.list_objects(bucket=names.bucket, prefix=SPOOL_PREFIX)):
-        attempt = version.key.removeprefix(SPOOL_PREFIX).partition("/")[0]
-        if _is_older(attempt, than=oldest):
-            store.delete(bucket=names.bucket, key=version.key)
-            spools.add(attempt)
-            objects += 1
-    report = SweepReport(tables=tables, spools=len(spools), objects=objects)
+    tables = {
+        table: attempt for (table,) in listed.rows if _is_older(attempt := table.partition("_")[2], than=oldest)
+    }
+    spooled = {
+        version.key: attempt
+        for version in store.list_objects(bucket=names.bucket, prefix=SPOOL_PREFIX)
+        if _is_older(attempt := version.key.removeprefix(SPOOL_PREFIX).partition("/")[0], than=oldest)
+    }
+    kept = {attempt for attempt in sorted({*spooled.values()}) if not _is_finished(attempt, finish)}
+    dropped_tables = [table for table, attempt in tables.items() if attempt not in kept]
+    for table in dropped_tables:
+        staging = f"{names.staging_catalog}.{STAGING_SCHEMA}.{table}"
+        engine.execute(render("load/drop_staging.sql", staging=staging))
+    deleted = [key for key, attempt in spooled.items() if attempt not in kept]
+    for key in deleted:
+        store.delete(bucket=names.bucket, key=key)
+    report = SweepReport(
+        tables=len(dropped_tables),
+        spools=len({spooled[key] for key in deleted}),
+        objects=len(deleted),
+        kept=tuple(sorted(kept)),
+    )
     _LOG.info("swept %s", report)
     return report
+
+
+def _is_finished(attempt: str, finish: Callable[[str], None]) -> bool:
+    try:
+        finish(attempt)
+    except LakehouseError as error:
+        _LOG.error("Attempt %s is kept: %s", attempt, error)
+        return False
+    return True
 
 
 def _is_older(attempt: str, *, than: datetime) -> bool:

@@ -10,3 +10,4 @@ INCLUDE = Path(os.environ.get("LAKEHOUSE_INCLUDE") or Path(__file__).resolve().p
 CONTRACTS = INCLUDE / "contracts"
 SQL = INCLUDE / "sql"
 BRONZE_TABLES = SQL / "tables" / "bronze"
+PROTOCOL_TABLES = SQL / "tables" / "protocol"

@@ -1,8 +1,10 @@
 select
     _source_id,
-    _load_id,
     count(*) as row_count,
     count(distinct _position) as position_count,
+    count_if(_load_id = element_at(cast(json_parse({{ bind(load_ids) }}) as map(varchar, varchar)), _source_id))
+        as own_count,
+    count_if(substr(_load_id, -3) <> {{ bind(framing_mark) }}) as framed_otherwise_count,
     array[
         {%- for column in columns %}
         count_if({{ column | identifier }} is null){% if not loop.last %},{% endif %}
@@ -13,4 +15,4 @@ where
     _source_id between {{ bind(source_from) }} and {{ bind(source_to) }}
     and _position >= {{ bind(first) }}
     and _position < {{ bind(next) }}
-group by _source_id, _load_id
+group by _source_id

@@ -284,6 +284,12 @@ class Contract(_Model):
         return hashlib.sha256(canonical.encode()).hexdigest()[:_FINGERPRINT_CHARACTERS]
 
     @cached_property
+    def framing(self) -> str:
+        """What decides which bytes of a file are record number n; canonical JSON."""
+        dialect = self.csv.model_dump(mode="json") if self.origin.format is Format.CSV else {}
+        return json.dumps([self.origin.format, dialect], sort_keys=True)
+
+    @cached_property
     def key_glob(self) -> Glob:
         return Glob(self.origin.key)
 

@@ -107,6 +107,7 @@ class Manifest:
     attempt: str
     contract: str
     contract_fingerprint: str
+    framing_mark: str
     target: str
     started_at: datetime
     units: tuple[Unit, ...]

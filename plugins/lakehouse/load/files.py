@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from lakehouse.contracts.contract import Contract
 from lakehouse.engine import Engine
-from lakehouse.errors import CommitConflictError
+from lakehouse.errors import CommitConflictError, StagingGoneError
 from lakehouse.load.attempt import Manifest
 from lakehouse.load.ledger import Clock, Ledger, system_clock
+from lakehouse.load.pause import Pause, pause_for_others
 from lakehouse.load.plan import PlanLimits, plan_files
 from lakehouse.load.preflight import preflight
-from lakehouse.load.protocol import InsertReport, LoadProtocol, StepDone, drop_attempt
+from lakehouse.load.protocol import InsertReport, LoadProtocol, StepDone, drop_attempt, read_manifest
 from lakehouse.load.stage import PARTITIONS_PER_STATEMENT, stage_batch
 from lakehouse.settings import StorageNames
 from lakehouse.store import ObjectStore
@@ -69,17 +70,65 @@ def load_files(
                 on_staged(manifest)
             yield insert_through_conflicts(protocol, manifest)
         finally:
-            drop_attempt(manifest.attempt, engine=engine, store=store, names=names)
+            drop_settled(manifest.attempt, protocol=protocol, engine=engine, store=store, names=names)
 
 
-def insert_through_conflicts(protocol: LoadProtocol, manifest: Manifest) -> InsertReport:
+def insert_through_conflicts(
+    protocol: LoadProtocol, manifest: Manifest, *, pause: Pause = pause_for_others
+) -> InsertReport:
     """Insert an attempt; where another writer committed first, look again at what is left.
 
     :raises CommitConflictError: again and again.
     """
-    for _ in range(_CONFLICTS):
+    for lost in range(_CONFLICTS):
         try:
             return protocol.insert(manifest)
         except CommitConflictError as error:
             _LOG.info("%s", error)
+            pause(lost)
     return protocol.insert(manifest)
+
+
+def drop_settled(
+    attempt: str, *, protocol: LoadProtocol, engine: Engine, store: ObjectStore, names: StorageNames
+) -> bool:
+    """Drop an attempt, unless only it can finish what it began; returns whether it was dropped.
+
+    The object may be overwritten or deleted by the time somebody loads again: then the spool is the only copy of
+    records of which some are in bronze, and the sweep finishes them (:func:`finish_attempt`).
+    """
+    try:
+        manifest = read_manifest(attempt, store=store, names=names)
+    except StagingGoneError:
+        # Staging never ended, so nothing of it was merged.
+        manifest = None
+    if manifest is not None and any(protocol.is_open(unit, manifest) for unit in manifest.units):
+        _LOG.warning("Attempt %s is kept: some of it is in bronze and not recorded", attempt)
+        return False
+    drop_attempt(attempt, engine=engine, store=store, names=names)
+    return True
+
+
+def finish_attempt(
+    attempt: str,
+    *,
+    tables: Mapping[str, TableDefinition],
+    engine: Engine,
+    ledger: Ledger,
+    store: ObjectStore,
+    names: StorageNames,
+) -> None:
+    """Insert the rest of what a dead worker began to insert, if nobody did since.
+
+    What it only staged is left alone: the object is still there, or its owner took it away.
+
+    :raises LakehouseError: it cannot be finished now; it must be kept.
+    """
+    try:
+        manifest = read_manifest(attempt, store=store, names=names)
+    except StagingGoneError:
+        return
+    protocol = LoadProtocol(engine=engine, ledger=ledger, table=tables[manifest.target], names=names)
+    if any(protocol.is_open(unit, manifest) for unit in manifest.units):
+        _LOG.warning("Attempt %s is finished for a worker that died", attempt)
+        insert_through_conflicts(protocol, manifest)

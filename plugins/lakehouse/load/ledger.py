@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -13,12 +13,17 @@ from lakehouse.engine import Engine
 from lakehouse.errors import CommitConflictError, RangeTakenError, SourceIdentityError
 from lakehouse.identity import SourceIdentity
 from lakehouse.load.attempt import Load, Manifest, Unit
+from lakehouse.load.pause import Pause, pause_for_others
 from lakehouse.statements import render
 
 Clock = Callable[[], datetime]
 
 #: Two plans that register at once conflict once; more tries than this mean something else is wrong.
 _REGISTER_TRIES = 5
+#: Trino refuses statements of over a million characters unless query.max-length says otherwise.
+_STATEMENT_CHARACTERS = 300_000
+#: Likewise, at up to 1,024 bytes of key each.
+_REGISTERED_AT_ONCE = 200
 
 
 def system_clock() -> datetime:
@@ -46,12 +51,26 @@ class SourceProgress:
 
     :param next_position: the first position that no ledger row covers.
     :param is_complete: whether its end was read and everything before it is recorded.
+    :param framing_mark: how the recorded part was cut into records; empty when nothing is recorded.
+    :param target: the table that has the recorded part; empty when nothing is recorded.
     """
 
     source_id: str
     identity: str
     next_position: int
     is_complete: bool
+    framing_mark: str = ""
+    target: str = ""
+
+    def require(self, identity: SourceIdentity) -> None:
+        """Make sure that this is the progress of that source.
+
+        :raises SourceIdentityError: it is another source's, whose digest is the same.
+        """
+        if self.identity != identity.identity:
+            raise SourceIdentityError(
+                source_id=self.source_id, registered=self.identity, planned=identity.identity
+            )
 
 
 class Ledger:
@@ -67,8 +86,10 @@ class Ledger:
         clock: Clock = system_clock,
         tables: ProtocolTables | None = None,
         run: str = "",
+        pause: Pause = pause_for_others,
     ) -> None:
         self._engine = engine
+        self._pause = pause
         self._clock = clock
         self._tables = tables or ProtocolTables()
         self._run = run
@@ -88,13 +109,15 @@ class Ledger:
             digests=json.dumps(list(digests)),
         )
         found = {}
-        for digest, source_id, identity, ranges in self._engine.execute(statement).rows:
+        for digest, source_id, identity, ranges, framing_mark, target in self._engine.execute(statement).rows:
             next_position, end_position = _covered(ranges or ())
             found[digest] = SourceProgress(
                 source_id=source_id,
                 identity=identity,
                 next_position=next_position,
                 is_complete=end_position is not None and next_position >= end_position,
+                framing_mark=framing_mark or "",
+                target=target or "",
             )
         return found
 
@@ -114,19 +137,16 @@ class Ledger:
         while missing:
             tries += 1
             try:
-                self._append_sources(missing, contract=contract)
+                for chunk in _register_chunks(missing):
+                    self._append_sources(chunk, contract=contract)
             except CommitConflictError:
                 if tries >= _REGISTER_TRIES:
                     raise
+                self._pause(tries)
             known |= self.progress([identity.digest for identity in missing])
             missing = [identity for identity in missing if identity.digest not in known]
         for digest, identity in by_digest.items():
-            if known[digest].identity != identity.identity:
-                raise SourceIdentityError(
-                    source_id=known[digest].source_id,
-                    registered=known[digest].identity,
-                    planned=identity.identity,
-                )
+            known[digest].require(identity)
         return known
 
     def recorded(self, unit: Unit) -> dict[str, list[tuple[int, int]]]:
@@ -159,9 +179,15 @@ class Ledger:
     def record(self, unit: Unit, manifest: Manifest, *, query_id: str | None) -> None:
         """Append the commit records of a unit, unless they are there; only now are its ranges done.
 
-        :raises CommitConflictError: another writer committed first; nothing was appended.
+        Each row commits its own load, so rows that are too many for one statement go into several.
+
+        :raises CommitConflictError: another writer committed first; what is missing is appended by another call.
         :raises RangeTakenError: another load recorded a part of a range.
         """
+        for part in _statement_sized(unit):
+            self._record_part(part, manifest, query_id=query_id)
+
+    def _record_part(self, unit: Unit, manifest: Manifest, *, query_id: str | None) -> None:
         statement = render(
             "load/merge_ledger.sql",
             ledger=self._tables.ledger,
@@ -206,6 +232,27 @@ class Ledger:
                 registered_at=naive_utc(self._clock()),
             )
         )
+
+
+def _register_chunks(identities: Sequence[SourceIdentity]) -> Iterator[list[SourceIdentity]]:
+    """Neighbours by digest, so that plans which register at once seldom pin the same digests."""
+    ordered = sorted(identities, key=lambda identity: identity.digest)
+    for start in range(0, len(ordered), _REGISTERED_AT_ONCE):
+        yield ordered[start : start + _REGISTERED_AT_ONCE]
+
+
+def _statement_sized(unit: Unit) -> Iterator[Unit]:
+    """Runs of a unit's loads, by source id, whose ledger rows one statement can carry."""
+    run: list[Load] = []
+    characters = 0
+    for load in sorted(unit.loads, key=lambda each: each.source_id):
+        size = len(msgspec.json.encode(_ledger_fields(load)))
+        if run and characters + size > _STATEMENT_CHARACTERS:
+            yield replace(unit, loads=tuple(run))
+            run, characters = [], 0
+        run.append(load)
+        characters += size
+    yield replace(unit, loads=tuple(run))
 
 
 def _ledger_fields(load: Load) -> dict[str, object]:

@@ -13,7 +13,7 @@ from lakehouse.contracts.contract import Contract
 from lakehouse.contracts.glob import Glob
 from lakehouse.errors import ObjectNotFoundError, TerminalError
 from lakehouse.identity import ObjectVersion, SourceIdentity
-from lakehouse.load.ledger import Ledger
+from lakehouse.load.ledger import Ledger, SourceProgress
 from lakehouse.store import ObjectStore
 
 #: Objects whose progress is looked up at once.
@@ -37,7 +37,11 @@ class NotOfSourceError(TerminalError):
 
 @dataclass(frozen=True)
 class PlannedSource:
-    """A version of an object, to be read from a position on."""
+    """A version of an object, to be read from a position on.
+
+    :param begun_framing: of the part before that position; see :attr:`SourceProgress.framing_mark`.
+    :param begun_target: the table that has that part.
+    """
 
     source_id: str
     bucket: str
@@ -46,6 +50,8 @@ class PlannedSource:
     size: int
     last_modified: datetime
     first_position: int
+    begun_framing: str = ""
+    begun_target: str = ""
 
     @property
     def version(self) -> ObjectVersion:
@@ -126,21 +132,24 @@ def plan_files(
     :param register: whether new sources are given their id in the registry; a dry run does not.
     :raises ObjectNotFoundError: ``pattern`` names one key, and there is no such object.
     :raises NotOfSourceError: ``pattern`` names an object that the contract does not take.
+    :raises SourceIdentityError: two objects have one digest.
     """
     limits = limits or PlanLimits()
     seen = loaded = left = 0
-    pending: list[tuple[ObjectVersion, int]] = []
+    pending: list[tuple[ObjectVersion, SourceProgress | None]] = []
     for versions in _chunks(_listing(contract, store=store, pattern=pattern), _LOOKUP):
         progress = ledger.progress([version.digest for version in versions])
         for version in versions:
             seen += 1
             known = progress.get(version.digest)
+            if known is not None:
+                known.require(version)
             if known is not None and known.is_complete:
                 loaded += 1
             elif len(pending) >= limits.objects:
                 left += 1
             else:
-                pending.append((version, known.next_position if known else 0))
+                pending.append((version, known))
     sources = _identified(pending, contract=contract, ledger=ledger, register=register)
     batches = tuple(cut(sources, batch_bytes=contract.batch.bytes, limits=limits))
     taken = batches[: limits.batches]
@@ -163,8 +172,17 @@ def remaining(batch: Batch, *, ledger: Ledger) -> Batch:
         if known is None:
             sources.append(source)
         elif not known.is_complete:
-            sources.append(replace(source, first_position=known.next_position))
+            sources.append(_going_on(source, known))
     return Batch(sources=tuple(sources))
+
+
+def _going_on(source: PlannedSource, progress: SourceProgress) -> PlannedSource:
+    return replace(
+        source,
+        first_position=progress.next_position,
+        begun_framing=progress.framing_mark,
+        begun_target=progress.target,
+    )
 
 
 def cut(sources: Iterable[PlannedSource], *, batch_bytes: int, limits: PlanLimits) -> Iterator[Batch]:
@@ -215,25 +233,28 @@ def key_of(pattern: str, *, contract: Contract) -> str:
 
 
 def _identified(
-    pending: Sequence[tuple[ObjectVersion, int]], *, contract: Contract, ledger: Ledger, register: bool
+    pending: Sequence[tuple[ObjectVersion, SourceProgress | None]],
+    *,
+    contract: Contract,
+    ledger: Ledger,
+    register: bool,
 ) -> list[PlannedSource]:
-    if register:
-        registered = ledger.register([version for version, _ in pending], contract=contract.name)
-        ids = {digest: progress.source_id for digest, progress in registered.items()}
-    else:
-        ids = {}
-    return [
-        PlannedSource(
-            source_id=ids.get(version.digest, version.proposed_source_id),
+    new = [version for version, known in pending if known is None]
+    registered = ledger.register(new, contract=contract.name) if register else {}
+    sources = []
+    for version, known in pending:
+        progress = known or registered.get(version.digest)
+        source = PlannedSource(
+            source_id=progress.source_id if progress else version.proposed_source_id,
             bucket=version.bucket,
             key=version.key,
             etag=version.etag,
             size=version.size,
             last_modified=version.last_modified,
-            first_position=first_position,
+            first_position=0,
         )
-        for version, first_position in pending
-    ]
+        sources.append(_going_on(source, progress) if progress else source)
+    return sources
 
 
 def _chunks(versions: Iterable[ObjectVersion], size: int) -> Iterator[list[ObjectVersion]]:

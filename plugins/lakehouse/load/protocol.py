@@ -17,20 +17,28 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from lakehouse.engine import Engine
-from lakehouse.errors import ObjectNotFoundError, RangeTakenError, StagingGoneError, VerificationError
+from lakehouse.engine import Engine, Outcome
+from lakehouse.errors import (
+    ObjectNotFoundError,
+    RangeTakenError,
+    StagingGoneError,
+    StatementError,
+    TargetChangedError,
+    VerificationError,
+)
 from lakehouse.load.attempt import AttemptPlaces, Failure, Load, Manifest, Unit
 from lakehouse.load.ledger import Clock, Ledger, naive_utc, system_clock
 from lakehouse.settings import StorageNames
-from lakehouse.statements import render
+from lakehouse.statements import Statement, render
 from lakehouse.store import ObjectStore
 from lakehouse.tables.definition import TableDefinition
 
 _LOG = logging.getLogger(__name__)
 
+_NO_TABLE = "TABLE_NOT_FOUND"
 #: Attempts under three contracts at one range, at once, are more than anybody has seen.
 _RECOUNTS = 2
 
@@ -121,19 +129,32 @@ class LoadProtocol:
         :raises CommitConflictError: another attempt committed first; calling again is the remedy.
         :raises VerificationError: the tables do not hold what was read.
         """
+        if manifest.target != self._table.name:
+            raise TargetChangedError(attempt=manifest.attempt, staged_for=manifest.target, target=self._table.name)
         already_recorded = taken = 0
+        taken_sources: set[str] = set()
+        wrong: list[VerificationError] = []
         done: list[Unit] = []
         query_id: str | None = None
         for number, unit in enumerate(manifest.units):
+            sources = {load.source_id for load in unit.loads}
+            if sources & taken_sources:
+                # Another load cut this source elsewhere: a later range of ours would leave a hole before it.
+                taken += 1
+                continue
             try:
                 if self._ledger.is_recorded(unit):
                     already_recorded += 1
                 else:
-                    query_id = self._insert_unit(unit, manifest, number=number) or query_id
+                    query_id, found = self._insert_unit(unit, manifest, number=number)
+                    wrong += found
                 done.append(unit)
             except RangeTakenError as error:
                 _LOG.warning("%s", error)
                 taken += 1
+                taken_sources |= sources
+        if wrong:
+            raise wrong[0]
         loads = [load for unit in done for load in unit.loads]
         return InsertReport(
             attempt=manifest.attempt,
@@ -148,7 +169,10 @@ class LoadProtocol:
             failures=manifest.failures,
         )
 
-    def _insert_unit(self, unit: Unit, manifest: Manifest, *, number: int) -> str | None:
+    def _insert_unit(
+        self, unit: Unit, manifest: Manifest, *, number: int
+    ) -> tuple[str | None, list[VerificationError]]:
+        """The steps of one unit; a source that does not verify is not recorded, its neighbours are."""
         places = AttemptPlaces(attempt=manifest.attempt, names=self._names)
 
         def done(step: Step, query_id: str | None = None) -> None:
@@ -168,17 +192,21 @@ class LoadProtocol:
         if unit.rejects:
             self.merge_rejects(unit, manifest, places)
         done(Step.REJECTS)
-        self.verify(unit)
+        wrong = self.verify(unit, manifest)
         done(Step.VERIFY)
-        self._ledger.record(unit, manifest, query_id=query_id)
+        wrong_sources = {error.source_id for error in wrong}
+        right = tuple(load for load in unit.loads if load.source_id not in wrong_sources)
+        if right:
+            self._ledger.record(replace(unit, loads=right), manifest, query_id=query_id)
         done(Step.RECORD)
-        return query_id
+        return query_id, wrong
 
     def merge_rows(self, unit: Unit, places: AttemptPlaces) -> str | None:
         """Step 4: append the rows whose keys bronze does not have. Returns the last query's id."""
         query_id = None
         for statement_number in range(unit.statements):
-            outcome = self._engine.execute(
+            outcome = self._execute_staged(
+                places,
                 render(
                     "load/merge_rows.sql",
                     target=self._table.name,
@@ -188,14 +216,15 @@ class LoadProtocol:
                     load_ids=_load_ids(unit),
                     ingested_at=naive_utc(self._clock()),
                     **_pin(unit),
-                )
+                ),
             )
             query_id = outcome.query_id
         return query_id
 
     def merge_rejects(self, unit: Unit, manifest: Manifest, places: AttemptPlaces) -> None:
         """Step 5: append the judgements that the reject table does not have."""
-        self._engine.execute(
+        self._execute_staged(
+            places,
             render(
                 "load/merge_rejects.sql",
                 rejects=self._ledger.tables.rejects,
@@ -206,30 +235,57 @@ class LoadProtocol:
                 load_ids=_load_ids(unit),
                 rejected_at=naive_utc(self._clock()),
                 **_pin(unit),
-            )
+            ),
         )
 
-    def verify(self, unit: Unit) -> None:
+    def _execute_staged(self, places: AttemptPlaces, statement: Statement) -> Outcome:
+        """Execute a statement that reads the attempt's staging tables.
+
+        :raises StagingGoneError: somebody dropped them.
+        """
+        try:
+            return self._engine.execute(statement)
+        except StatementError as error:
+            if error.error_name == _NO_TABLE and places.attempt in error.message:
+                raise StagingGoneError(attempt=places.attempt) from error
+            raise
+
+    def verify(self, unit: Unit, manifest: Manifest) -> list[VerificationError]:
         """Step 6: rows in bronze + open rejects = records read, each key once, nulls as staged.
 
-        :raises VerificationError: it is not so.
+        Returns an error for each source of which that is not so.
         """
-        found = self._find_difference(unit)
+        wrong = self._find_differences(unit, manifest)
         for _ in range(_RECOUNTS):
-            if found is None:
-                return
+            if not wrong:
+                break
             # Two counts see two snapshots: what this attempt rejects, another one, under another contract, may
             # have taken between them.
-            found = self._find_difference(unit)
-        if found is not None:
-            raise found
+            wrong = self._find_differences(unit, manifest)
+        return wrong
 
-    def _find_difference(self, unit: Unit) -> VerificationError | None:
+    def is_open(self, unit: Unit, manifest: Manifest) -> bool:
+        """Whether some of a unit is in the tables and its commit records are not: only its attempt can finish it.
+
+        A unit of which another load recorded a part is that load's to finish.
+        """
+        try:
+            if self._ledger.is_recorded(unit):
+                return False
+        except RangeTakenError:
+            return False
+        counts, open_rejects = self._counts(unit, manifest)
+        return bool(counts or open_rejects)
+
+    def _counts(self, unit: Unit, manifest: Manifest) -> tuple[dict[str, _BronzeCount], dict[str, int]]:
+        """What bronze has, and the open rejects, by source."""
         bronze = self._engine.execute(
             render(
                 "load/count_bronze.sql",
                 target=self._table.name,
                 columns=self._table.column_names,
+                load_ids=_load_ids(unit),
+                framing_mark=manifest.framing_mark,
                 **_pin(unit),
             )
         )
@@ -244,29 +300,43 @@ class LoadProtocol:
                 )
             )
             open_rejects = dict(counted.rows)
-        groups: dict[str, list[_BronzeCount]] = {}
-        for source_id, *values in bronze.rows:
-            groups.setdefault(source_id, []).append(_BronzeCount(*values))
-        for load in unit.loads:
-            problem = self._difference(load, groups.get(load.source_id, []), open_rejects.get(load.source_id, 0))
-            if problem:
-                return VerificationError(
-                    source_id=load.source_id,
-                    first=load.first_position,
-                    next_position=load.next_position,
-                    detail=problem,
-                )
-        return None
+        return {source_id: _BronzeCount(*values) for source_id, *values in bronze.rows}, open_rejects
 
-    def _difference(self, load: Load, groups: list[_BronzeCount], open_rejects: int) -> str:
-        rows = sum(group.rows for group in groups)
-        if rows != sum(group.positions for group in groups):
-            return f"bronze has {rows} rows at fewer positions"
-        if rows + open_rejects != load.records_read:
-            return f"{load.records_read} records were read, bronze has {rows} rows and {open_rejects} open rejects"
+    def _find_differences(self, unit: Unit, manifest: Manifest) -> list[VerificationError]:
+        counts, open_rejects = self._counts(unit, manifest)
+        nothing = _BronzeCount(0, 0, 0, 0, [0] * len(self._table.columns))
+        wrong = []
+        for load in unit.loads:
+            problem = self._difference(
+                load, counts.get(load.source_id, nothing), open_rejects.get(load.source_id, 0)
+            )
+            if problem:
+                wrong.append(
+                    VerificationError(
+                        source_id=load.source_id,
+                        first=load.first_position,
+                        next_position=load.next_position,
+                        detail=problem,
+                    )
+                )
+        return wrong
+
+    def _difference(self, load: Load, count: _BronzeCount, open_rejects: int) -> str:
+        if count.framed_otherwise:
+            return (
+                f"{count.framed_otherwise} rows of an earlier attempt were read under another format or csv "
+                "section of the contract, and stand for other records"
+            )
+        if count.rows != count.positions:
+            return f"bronze has {count.rows} rows at {count.positions} positions"
+        if count.rows + open_rejects != load.records_read:
+            return (
+                f"{load.records_read} records were read, "
+                f"bronze has {count.rows} rows and {open_rejects} open rejects"
+            )
         # Rows of an earlier attempt under another contract have nulls of their own.
-        if len(groups) == 1 and groups[0].load_id == load.load_id and rows == load.rows_loaded:
-            for column, nulls in zip(self._table.column_names, groups[0].null_counts, strict=True):
+        if count.rows == count.own == load.rows_loaded:
+            for column, nulls in zip(self._table.column_names, count.null_counts, strict=True):
                 if nulls != load.null_counts.get(column, 0):
                     return f"column {column} has {nulls} nulls, staged were {load.null_counts.get(column, 0)}"
         return ""
@@ -274,9 +344,12 @@ class LoadProtocol:
 
 @dataclass(frozen=True)
 class _BronzeCount:
-    load_id: str
+    """What bronze has of one source in the range of its unit."""
+
     rows: int
     positions: int
+    own: int
+    framed_otherwise: int
     null_counts: list[int]
 
 

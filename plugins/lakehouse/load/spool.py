@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -36,6 +36,10 @@ _REJECT_FIELDS: list[pa.Field[Any]] = [
 _REJECT_SCHEMA = pa.schema(_REJECT_FIELDS)
 
 
+#: A feed that makes a name of every id would fill the ledger with them.
+_NAMED_COLUMNS = 100
+_NAME_CHARACTERS = 100
+OTHER_COLUMNS = "(others)"
 #: Fast, and read by Trino 476, which LZ4 as Arrow writes it is not.
 _COMPRESSION: Final = "snappy"
 
@@ -47,6 +51,7 @@ class RangeTally:
     first_position: int
     next_position: int
     rows: int = 0
+    row_bytes: int = 0
     rejects_by_reason: Counter[str] = field(default_factory=Counter)
     null_counts: Counter[str] = field(default_factory=Counter)
     touched: set[Partition] = field(default_factory=set)
@@ -59,6 +64,13 @@ class RangeTally:
     @property
     def rejects(self) -> int:
         return self.rejects_by_reason.total()
+
+    def count_unknown(self, unknown_columns: Mapping[str, int]) -> None:
+        """Count columns that the contract does not know: the first ones by name, all others together."""
+        for name, count in unknown_columns.items():
+            shown = name[:_NAME_CHARACTERS]
+            is_named = shown in self.unknown_columns or len(self.unknown_columns) < _NAMED_COLUMNS
+            self.unknown_columns[shown if is_named else OTHER_COLUMNS] += count
 
 
 @dataclass
@@ -142,10 +154,11 @@ class SpoolWriter:
         tally = self.tally
         tally.next_position = batch.next_position
         tally.rows += batch.rows.num_rows
+        tally.row_bytes += batch.rows.nbytes
         tally.rejects_by_reason.update(str(reject.reason) for reject in batch.rejects)
         tally.null_counts.update({name: batch.rows.column(name).null_count for name in self._table.column_names})
         tally.touched.update(_partitions(batch.rows))
-        tally.unknown_columns.update(batch.unknown_columns)
+        tally.count_unknown(batch.unknown_columns)
         source_ids = pa.repeat(self._source_id, batch.rows.num_rows)
         self._open.add(
             batch.rows.append_column("_source_id", source_ids),

@@ -11,14 +11,16 @@ from typing import BinaryIO, Protocol
 from lakehouse.contracts.contract import Contract
 from lakehouse.engine import Engine
 from lakehouse.errors import (
+    BegunOtherwiseError,
     LakehouseError,
     ObjectNotFoundError,
     PositionsNotDistinctError,
     RejectBudgetError,
     SourceChangedError,
+    StoreUnavailableError,
     TerminalError,
 )
-from lakehouse.identity import SourceIdentity, load_id, new_attempt
+from lakehouse.identity import SourceIdentity, framing_mark, load_id, new_attempt
 from lakehouse.load.attempt import AttemptPlaces, Failure, Load, Manifest, Partition, Unit
 from lakehouse.load.ledger import Clock, system_clock
 from lakehouse.load.spool import RangeTally, SpoolWriter
@@ -43,6 +45,12 @@ class StageSource(Protocol):
 
     @property
     def first_position(self) -> int: ...
+
+    @property
+    def begun_framing(self) -> str: ...
+
+    @property
+    def begun_target(self) -> str: ...
 
     @property
     def identity(self) -> SourceIdentity: ...
@@ -106,6 +114,7 @@ def stage_batch(
         attempt=places.attempt,
         contract=contract.name,
         contract_fingerprint=contract.fingerprint,
+        framing_mark=framing_mark(contract.framing),
         target=table.name,
         started_at=started_at,
         units=tuple(stage.units),
@@ -150,6 +159,9 @@ class _Stage:
             except (SourceChangedError, ObjectNotFoundError) as error:
                 # Nothing is wrong: another version came, or it was deleted. The next plan sees what is there.
                 self._leave_out(source, error, is_terminal=False, units=units_before)
+            except StoreUnavailableError as error:
+                # Of one object, as the store takes the manifest of the others; of all, it raises there.
+                self._leave_out(source, error, is_terminal=False, units=units_before)
             except TerminalError as error:
                 self._leave_out(source, error, is_terminal=True, units=units_before)
             else:
@@ -162,6 +174,7 @@ class _Stage:
 
     def _read_source(self, source: StageSource, *, is_alone: bool) -> list[Load]:
         """The loads of one source that are not in a unit yet; a large source closes units as it goes."""
+        self._check_begun(source)
         limits = self._contract.batch
         reader = reader_for(self._contract, self._table, batch_records=min(BATCH_RECORDS, limits.records))
         open_loads: list[Load] = []
@@ -170,13 +183,16 @@ class _Stage:
         with source.open(self._store) as stream:
             for judged in reader.read(stream, start=source.first_position):
                 self._writer.add(judged)
-                if is_alone and self._writer.tally.records >= limits.records:
+                tally = self._writer.tally
+                if is_alone and (tally.records >= limits.records or tally.row_bytes >= limits.bytes):
                     tallies.append(self._writer.close_range())
                     open_loads.append(self._load(source, tallies[-1], end_position=None))
                     self._close_unit(open_loads)
                     open_loads = []
                     self._open(source, tallies[-1].next_position)
-        self._check_budget(source, [*tallies, self._writer.tally])
+        if source.first_position == 0:
+            # A source that was begun was found within its budget before its first merge.
+            self._check_budget(source, [*tallies, self._writer.tally])
         last = self._writer.tally
         if not tallies or last.records:
             tallies.append(self._writer.close_range())
@@ -186,6 +202,19 @@ class _Stage:
             self._writer.abandon_range()
             self._mark_end(last.next_position)
         return open_loads
+
+    def _check_begun(self, source: StageSource) -> None:
+        if source.first_position == 0:
+            return
+        change = ""
+        if source.begun_target != self._table.name:
+            change = f"its target was {source.begun_target}"
+        elif source.begun_framing != framing_mark(self._contract.framing):
+            change = "its format or csv section cut the file into other records"
+        if change:
+            raise BegunOtherwiseError(
+                source=source.identity.uri, next_position=source.first_position, change=change
+            )
 
     def _open(self, source: StageSource, first_position: int) -> None:
         self._writer.open_range(
@@ -216,6 +245,8 @@ class _Stage:
                 first=tally.first_position,
                 next_position=tally.next_position,
                 fingerprint=self._contract.fingerprint,
+                framing=self._contract.framing,
+                columns=", ".join(f"{column.name} {column.type}" for column in self._table.columns),
             ),
             source_kind=source.identity.kind,
             source=source.identity.uri,

@@ -137,13 +137,14 @@ class _Transcribed:
         self._decoder = codecs.getincrementaldecoder(encoding)(_escape(encoding))
 
     def read(self, size: int, /) -> bytes:
-        while piece := self._pieces.read(size):
-            if text := self._decoder.decode(piece):
-                return text.encode("utf-8", "surrogatepass")
         try:
+            while piece := self._pieces.read(size):
+                if text := self._decoder.decode(piece):
+                    return text.encode("utf-8", "surrogatepass")
             return self._decoder.decode(b"", final=True).encode("utf-8", "surrogatepass")
         except UnicodeDecodeError as error:
-            raise DamagedFileError(problem=f"its {self._encoding} text ends within a character") from error
+            problem = f"its {self._encoding} text is broken, or ends within a character ({error.reason})"
+            raise DamagedFileError(problem=problem) from error
 
 
 def _escape(encoding: str) -> str:

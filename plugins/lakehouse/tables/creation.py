@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lakehouse.engine import Engine
 from lakehouse.errors import TerminalError
-from lakehouse.paths import BRONZE_TABLES, SQL
+from lakehouse.paths import BRONZE_TABLES, PROTOCOL_TABLES, SQL
 from lakehouse.settings import StorageNames
 from lakehouse.statements import Statement, render
 from lakehouse.tables.definition import read_created_table, read_table_definitions
@@ -50,7 +50,7 @@ def create_tables(engine: Engine, *, names: StorageNames) -> list[TableChange]:
     """
     engine.execute(render("tables/schemas/bronze.sql", catalog=names.catalog, location=names.bronze_location))
     engine.execute(render("tables/schemas/attempts.sql", staging_catalog=names.staging_catalog))
-    paths = [*sorted(BRONZE_TABLES.glob("*.sql")), *sorted((SQL / "tables" / "protocol").glob("*.sql"))]
+    paths = [*sorted(BRONZE_TABLES.glob("*.sql")), *sorted(PROTOCOL_TABLES.glob("*.sql"))]
     changes = [create_table(path, engine=engine) for path in paths]
     targets = sorted(read_table_definitions(BRONZE_TABLES))
     for path in sorted((SQL / "tables" / "views").glob("*.sql")):

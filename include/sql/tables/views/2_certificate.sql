@@ -31,6 +31,7 @@ ledgered as (
         target,
         max_by(source, finished_at) as source,
         max_by(contract, finished_at) as contract,
+        max(source_kind) as source_kind,
         count(*) as ranges,
         min(first_position) as first_position,
         max(next_position) as next_position,
@@ -95,6 +96,9 @@ accounts as (
         ledgered.first_position,
         ledgered.next_position,
         ledgered.end_position,
+        -- a partition has no end; the end of anything else is in the ledger row of its last range
+        ledgered.source_kind <> 'partition'
+        and coalesce(ledgered.end_position > ledgered.next_position, true) as is_partial,
         coalesce(ledgered.gap_positions, 0) as gap_positions,
         coalesce(ledgered.overlap_positions, 0) as overlap_positions,
         coalesce(ledgered.records_read, 0) as records_read,
@@ -114,13 +118,27 @@ accounts as (
 )
 
 select
-    *,
+    source_id,
+    target,
+    source,
+    contract,
+    ranges,
+    first_position,
+    next_position,
+    end_position,
+    gap_positions,
+    overlap_positions,
+    records_read,
+    bronze_rows,
+    doubled_rows,
+    open_rejects,
+    finished_at,
     array_join(filter(
         array[
             if(ranges = 0, 'rows or rejects without a ledger row'),
             if(gap_positions > 0, 'gap'),
             if(overlap_positions > 0, 'overlap'),
-            if(end_position > next_position, 'not read to its end'),
+            if(is_partial, 'not read to its end'),
             if(doubled_rows > 0, 'doubled rows'),
             if(records_read > bronze_rows + open_rejects, 'rows missing'),
             if(records_read < bronze_rows + open_rejects, 'more rows than records')
