@@ -223,10 +223,11 @@ def _of_query(
         return PositionsNotDistinctError(staging_table=f"of query {query_id}", detail=message)
     if name in _CONFLICTS or "is not an ancestor of" in message:
         return CommitConflictError(message=message, query_id=query_id)
-    if name in _CANCELLED or error.error_type == "INSUFFICIENT_RESOURCES":
-        return StatementCancelledError(error_name=name, message=message, query_id=query_id)
-    if name not in _TERMINAL_NAMES and error.error_type in _TRANSIENT_TYPES:
-        return EngineUnavailableError(message=f"{name}: {message}", query_id=query_id)
+    if name not in _TERMINAL_NAMES:
+        if name in _CANCELLED or error.error_type == "INSUFFICIENT_RESOURCES":
+            return StatementCancelledError(error_name=name, message=message, query_id=query_id)
+        if error.error_type in _TRANSIENT_TYPES:
+            return EngineUnavailableError(message=f"{name}: {message}", query_id=query_id)
     return StatementError(error_name=name, message=f"{message} (in {statement.name})", query_id=query_id)
 
 

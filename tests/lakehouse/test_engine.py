@@ -33,6 +33,19 @@ STATEMENT = Statement(name="load/merge_rows.sql", text="merge into bronze", para
 QUERY = "20261123_090000_00001_abcde"
 
 
+#: What the driver raises when it does not get an answer.
+LOST_ANSWERS = [
+    trino_exceptions.HttpError("error 500"),
+    trino_exceptions.Http503Error("error 503: service unavailable"),
+    trino_exceptions.TrinoConnectionError("failed to execute"),
+    trino_exceptions.OperationalError("gone"),
+    requests.ConnectionError("refused"),
+    requests.Timeout("read timed out"),
+    ConnectionResetError("reset by peer"),
+    TimeoutError(),
+]
+
+
 def query_error(name: str, error_type: str, message: str = "what Trino says") -> trino_exceptions.TrinoQueryError:
     """An error as the driver makes it from the server's answer (trino.client, _process_error)."""
     by_type = {
@@ -80,6 +93,7 @@ class TestTranslate:
             ("CONSTRAINT_VIOLATION", "USER_ERROR", "null", StatementError),
             ("CONSTRAINT_VIOLATION", "EXTERNAL", "null", StatementError),
             ("QUERY_EXCEEDED_COMPILER_LIMIT", "INSUFFICIENT_RESOURCES", "too many terms", StatementError),
+            ("QUERY_EXCEEDED_COMPILER_LIMIT", "USER_ERROR", "too many terms", StatementError),
             ("COMPILER_ERROR", "INTERNAL_ERROR", "method too large", StatementError),
             ("SYNTAX_ERROR", "USER_ERROR", "line 1:1: mismatched input ';'", StatementError),
             ("TABLE_NOT_FOUND", "USER_ERROR", "no such table", StatementError),
@@ -91,7 +105,7 @@ class TestTranslate:
             ("QUERY_QUEUE_FULL", "INSUFFICIENT_RESOURCES", "too many queued", StatementCancelledError),
             ("NO_NODES_AVAILABLE", "INTERNAL_ERROR", "No nodes available to run query", EngineUnavailableError),
             ("GENERIC_INTERNAL_ERROR", "INTERNAL_ERROR", "NullPointerException", EngineUnavailableError),
-            ("EXCEEDED_LOCAL_MEMORY_LIMIT", "INSUFFICIENT_RESOURCES", "memory", EngineUnavailableError),
+            ("EXCEEDED_LOCAL_MEMORY_LIMIT", "INSUFFICIENT_RESOURCES", "memory", StatementCancelledError),
             ("ICEBERG_FILESYSTEM_ERROR", "EXTERNAL", "connection refused", EngineUnavailableError),
         ],
     )  # fmt: skip
@@ -99,26 +113,21 @@ class TestTranslate:
         translated = translate(query_error(name, error_type, message), query_id=None, statement=STATEMENT)
         assert type(translated) is expected
 
-    @pytest.mark.parametrize(
-        "error",
-        [
-            trino_exceptions.HttpError("error 500"),
-            trino_exceptions.Http503Error("error 503: service unavailable"),
-            trino_exceptions.TrinoConnectionError("failed to execute"),
-            trino_exceptions.OperationalError("gone"),
-            requests.ConnectionError("refused"),
-            requests.Timeout("read timed out"),
-            ConnectionResetError("reset by peer"),
-            TimeoutError(),
-        ],
-        ids=lambda error: type(error).__name__,
-    )
+    @pytest.mark.parametrize("error", LOST_ANSWERS, ids=lambda error: type(error).__name__)
     def test_lost_answer_is_transient_since_running_again_is_harmless(self, error):
         translated = translate(error, query_id=QUERY, statement=STATEMENT)
         assert type(translated) is EngineUnavailableError
         assert isinstance(translated, TransientError)
         assert translated.query_id == QUERY
         assert translated.message
+
+    @pytest.mark.parametrize("status", [401, 403])
+    def test_server_that_does_not_let_us_in_is_not_asked_again(self, status):
+        error = trino_exceptions.HttpError(f"error {status}: b'Unauthorized'")
+        translated = translate(error, query_id=None, statement=STATEMENT)
+        assert type(translated) is StatementError
+        assert translated.error_name == f"HTTP {status}"
+        assert "lakehouse_trino" in translated.remedy
 
     def test_error_carries_the_query_and_the_message_on_one_line(self):
         error = query_error("ICEBERG_COMMIT_ERROR", "EXTERNAL", "Found conflicting files:\n  a.parquet")
@@ -213,6 +222,13 @@ class TestExecute:
         with pytest.raises(EngineUnavailableError):
             TrinoEngine(connect).execute(STATEMENT)
 
+    @pytest.mark.parametrize("error", LOST_ANSWERS, ids=lambda error: type(error).__name__)
+    @pytest.mark.parametrize("step", ["execute", "fetchall"])
+    def test_lost_answer_leaves_as_our_error(self, engine, cursor, step, error):
+        getattr(cursor, step).side_effect = error
+        with pytest.raises(EngineUnavailableError):
+            engine.execute(STATEMENT)
+
     def test_error_that_is_not_the_drivers_is_not_swallowed(self, engine, cursor):
         cursor.execute.side_effect = ZeroDivisionError
         with pytest.raises(ZeroDivisionError):
@@ -261,6 +277,19 @@ class TestCancel:
         cursor.fetchall.side_effect = lambda: engine.cancel() or []
         engine.execute(STATEMENT)
         cursor.cancel.assert_called_once_with()
+
+    def test_second_signal_during_a_cancel_does_not_wait_for_the_first(self, engine, cursor):
+        cursor.fetchall.side_effect = lambda: engine.cancel() or []
+
+        def second_signal():
+            cursor.cancel.side_effect = None
+            engine.cancel()
+
+        cursor.cancel.side_effect = second_signal
+        thread = threading.Thread(target=engine.execute, args=(STATEMENT,), daemon=True)
+        thread.start()
+        thread.join(timeout=30)
+        assert not thread.is_alive()
 
     def test_statements_after_a_cancel_are_refused_without_a_connection(self, cursor):
         connect = create_autospec(lambda: None)
