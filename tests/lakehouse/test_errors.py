@@ -6,6 +6,7 @@ import pytest
 
 from lakehouse import errors
 from lakehouse.errors import (
+    BegunOtherwiseError,
     CommitConflictError,
     EngineUnavailableError,
     LakehouseError,
@@ -19,6 +20,7 @@ from lakehouse.errors import (
     StatementCancelledError,
     StatementError,
     StoreUnavailableError,
+    TargetChangedError,
     TerminalError,
     TransientError,
     UnknownSourceError,
@@ -33,6 +35,8 @@ TERMINAL = {
         source="s3://warehouse/a.csv", rejects=30, records=100, share=0.05, by_reason={"wrong_type": 30}
     ),
     SourceIdentityError: SourceIdentityError(source_id="0k9c000000000000", registered="one", planned="other"),
+    BegunOtherwiseError: BegunOtherwiseError(source="s3://a/b", next_position=9, change="its target was a.b.c"),
+    TargetChangedError: TargetChangedError(attempt="20261123_090000_0", staged_for="a.b.c", target="a.b.d"),
     PositionsNotDistinctError: PositionsNotDistinctError(
         staging_table="staging.attempts.rows_1", detail="doubled"
     ),

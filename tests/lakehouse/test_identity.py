@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse.identity import ObjectVersion, RowsRequest, day_prefix, digest, load_id, new_attempt
+from lakehouse.identity import ObjectVersion, RowsRequest, day_prefix, digest, framing_mark, load_id, new_attempt
 
 ID = re.compile(r"[0-9a-v]{16}")
 MOMENT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -36,17 +36,26 @@ load_inputs = st.fixed_dictionaries(
         "first": st.integers(0, 2**40),
         "next_position": st.integers(0, 2**40),
         "fingerprint": st.text(alphabet="0123456789abcdef", min_size=16, max_size=16),
+        "framing": st.text(),
+        "columns": st.text(),
     }
 )
+INPUTS = {
+    "source_id": "0k9cj09f9966oucd",
+    "first": 0,
+    "next_position": 10,
+    "fingerprint": "0123456789abcdef",
+    "framing": '["jsonl", {}]',
+    "columns": "event_date date, service varchar",
+}
 
 
 def test_ids_do_not_change_between_releases():
     # Another id for what is loaded already would load every source a second time.
     assert VERSION.digest == "j09f9966oucd"
     assert VERSION.proposed_source_id == "0k9cj09f9966oucd"
-    assert load_id(source_id="0k9cj09f9966oucd", first=0, next_position=10, fingerprint="0123456789abcdef") == (
-        "0k9cj37b2bdoafpq"
-    )
+    assert framing_mark(INPUTS["framing"]) == "o5l"
+    assert load_id(**INPUTS) == "0k9cfmtvbomtao5l"
 
 
 def test_identity_of_a_version_does_not_change_between_releases():
@@ -138,12 +147,24 @@ def test_load_id_is_the_same_for_every_attempt_and_no_other_load(one, other):
 
 @pytest.mark.parametrize(
     "other",
-    [{"source_id": "0k9cj09f9966oucc"}, {"first": 1}, {"next_position": 11}, {"fingerprint": "f" * 16}],
+    [
+        {"source_id": "0k9cj09f9966oucc"},
+        {"first": 1},
+        {"next_position": 11},
+        {"fingerprint": "f" * 16},
+        {"framing": '["csv", {}]'},
+        {"columns": "event_date date"},
+    ],
     ids=lambda change: next(iter(change)),
 )
 def test_every_input_of_a_load_id_counts(other):
-    inputs = {"source_id": "0k9cj09f9966oucd", "first": 0, "next_position": 10, "fingerprint": "0" * 16}
-    assert load_id(**(inputs | other)) != load_id(**inputs)
+    assert load_id(**(INPUTS | other)) != load_id(**INPUTS)
+
+
+@given(load_inputs)
+def test_load_id_ends_in_the_framing_of_its_source(inputs):
+    # Verify tells by it rows of an attempt that cut the same bytes into other records.
+    assert load_id(**inputs)[-3:] == framing_mark(inputs["framing"])
 
 
 def test_attempts_of_one_moment_have_names_of_their_own():
