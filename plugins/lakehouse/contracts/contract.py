@@ -36,7 +36,18 @@ from lakehouse.contracts.value_types import EPOCH_MILLISECONDS, EPOCH_SECONDS, I
 _JUDGING_VERSION = 2
 _FINGERPRINT_CHARACTERS = 16
 _JUDGING = frozenset(
-    {"origin", "csv", "target", "nulls", "times", "columns", "unknown_columns", "scrub", "max_record_bytes"}
+    {
+        "origin",
+        "csv",
+        "target",
+        "nulls",
+        "times",
+        "columns",
+        "events",
+        "unknown_columns",
+        "scrub",
+        "max_record_bytes",
+    }
 )
 _NOT_JUDGING_OF_ORIGIN = frozenset({"bucket", "key"})
 
@@ -220,6 +231,16 @@ class ColumnRule(_Model):
         return self
 
 
+class EventRule(_Model):
+    """One of the events that a record may stand for."""
+
+    when: NotEmpty | None = None
+    """The field that has a value in a record that stands for this event; unsaid, every record does, as it must for
+    one of the events."""
+    columns: dict[str, ColumnRule] = {}
+    """Columns of this event; they go before those that all events share."""
+
+
 class RejectBudget(_Model):
     """How much may be refused before a file is."""
 
@@ -251,6 +272,9 @@ class Contract(_Model):
     times: TimeReading = TimeReading()
     columns: dict[str, ColumnRule] = {}
     """What differs from "same name, same type", by column of the target."""
+    events: Annotated[dict[Identifier, EventRule], Field(max_length=100)] = {}
+    """The events that one record stands for, by name. The event in place k of n has position record * n + k, so
+    another order, or another number, makes other keys."""
     unknown_columns: UnknownColumns = UnknownColumns.IGNORE
     identical_rows: IdenticalRows = IdenticalRows.SAME_EVENT
     reject_budget: RejectBudget = RejectBudget()
@@ -273,6 +297,16 @@ class Contract(_Model):
             raise PydanticCustomError("section", "scrub works on JSON records, but the format is csv")
         return self
 
+    @model_validator(mode="after")
+    def _loses_nothing_between_events(self) -> Contract:
+        if self.events and all(event.when is not None for event in self.events.values()):
+            raise PydanticCustomError(
+                "events", "Each event has a when, so a record might stand for none and vanish"
+            )
+        if self.events and self.unknown_columns is not UnknownColumns.IGNORE:
+            raise PydanticCustomError("events", "With events, unknown_columns can only be ignore")
+        return self
+
     @cached_property
     def fingerprint(self) -> str:
         """Digest (16 hexadecimal characters) of what decides how a record is judged, and of nothing else."""
@@ -285,9 +319,9 @@ class Contract(_Model):
 
     @cached_property
     def framing(self) -> str:
-        """What decides which bytes of a file are record number n; canonical JSON."""
+        """What decides which bytes of a file are record number n, and its events' positions; canonical JSON."""
         dialect = self.csv.model_dump(mode="json") if self.origin.format is Format.CSV else {}
-        return json.dumps([self.origin.format, dialect], sort_keys=True)
+        return json.dumps([self.origin.format, dialect, *self.events], sort_keys=True)
 
     @cached_property
     def key_glob(self) -> Glob:
@@ -317,6 +351,13 @@ class Contract(_Model):
     def _may_be_of(self, file_format: Format) -> bool:
         """Whether a key that this contract takes may be one of a format."""
         return file_format is self.origin.format or _format_named_in(self.origin.key) is None
+
+    def by_event(self) -> tuple[Contract, ...]:
+        """A contract for each of the events, which has no other; the contract itself if it names none."""
+        return tuple(
+            self.model_copy(update={"columns": {**self.columns, **event.columns}, "events": {name: event}})
+            for name, event in self.events.items()
+        ) or (self,)
 
     def rule(self, column: str) -> ColumnRule:
         """What the contract says of a column of the target."""

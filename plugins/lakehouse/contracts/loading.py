@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from lakehouse.contracts.column_judge import constant_problem
-from lakehouse.contracts.contract import ColumnRule, Contract
+from lakehouse.contracts.contract import ColumnRule, Contract, EventRule
 from lakehouse.contracts.document import Document, KeyPath
 from lakehouse.contracts.errors import ContractError, ContractProblem
 from lakehouse.tables.definition import TableDefinition
@@ -29,6 +29,7 @@ _REMEDIES = {
     "string_pattern_mismatch": "Use lower-case letters, digits and _, beginning with a letter.",
     "bool_type": "Write true or false.",
     "section": "Remove the section, or correct from.format.",
+    "events": "Leave out when of the event that every record is, and unknown_columns.",
     "constant": "Keep value alone, or use default.",
 }  # fmt: skip
 
@@ -116,8 +117,10 @@ def _keys_at(key: KeyPath) -> list[str]:
     match key:
         case ():
             return list(sections)
-        case ("columns", _):
+        case ("columns", _) | ("events", _, "columns", _):
             section: object = ColumnRule
+        case ("events", _):
+            section = EventRule
         case _:
             section = sections[str(key[0])]
     if not (isinstance(section, type) and issubclass(section, BaseModel)):
@@ -144,12 +147,19 @@ def _target_problems(
         remedy = _did_you_mean(contract.target, sorted(tables))
         yield document.problem(("target",), f"There is no table {contract.target}.", remedy)
         return
-    for name in contract.columns:
-        key = ("columns", name)
+    yield from _column_problems(contract, contract.columns, ("columns",), document, table)
+    for (name, event), of_event in zip(contract.events.items(), contract.by_event(), strict=False):
+        yield from _column_problems(of_event, event.columns, ("events", name, "columns"), document, table)
+
+
+def _column_problems(
+    contract: Contract, names: Iterable[str], at: KeyPath, document: Document, table: TableDefinition
+) -> Iterator[ContractProblem]:
+    for name in names:
         if name not in table.column_names:
             remedy = _did_you_mean(name, table.column_names)
-            yield document.problem(key, f"{table.name} has no column {name}.", remedy)
+            yield document.problem((*at, name), f"{table.name} has no column {name}.", remedy)
         elif (refusal := constant_problem(contract, table.column(name))) is not None:
-            written = "value" if contract.columns[name].value is not None else "default"
+            written = "value" if contract.rule(name).value is not None else "default"
             remedy = f"The column is of type {table.column(name).type}."
-            yield document.problem((*key, written), f"{refusal.detail}.", remedy)
+            yield document.problem((*at, name, written), f"{refusal.detail}.", remedy)

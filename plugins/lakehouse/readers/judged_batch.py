@@ -42,6 +42,8 @@ class Reject:
 class JudgedBatch:
     """A run of consecutive records, ``[first_position, next_position)``.
 
+    Each position has a row or a reject; or neither, where a record stands for several events and has not this one.
+
     :param rows: ``_position`` and the target's columns in order, typed, ascending by position.
     :param rejects: ascending by position.
     :param unknown_columns: how many records had each field that no column takes.

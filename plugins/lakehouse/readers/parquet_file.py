@@ -1,14 +1,12 @@
 """The rows of a Parquet file, a batch at a time, in bounded memory.
 
 What a Parquet file holds is said at its end, and a stream cannot be read from there: the file is copied to a
-temporary one first. That has no name, so that nothing of it outlives the process. It takes as much room as the
-file has uncompressed, in the directory that ``TMPDIR`` names.
+temporary one first. That takes as much room as the file has uncompressed, in the directory that ``TMPDIR`` names.
 """
 
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
@@ -20,9 +18,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lakehouse.readers.arrow_json import is_text
-from lakehouse.readers.errors import DamagedFileError, TemporarySpaceError
+from lakehouse.readers.errors import DamagedFileError
 from lakehouse.readers.record_batches import BATCH_BYTES
-from lakehouse.readers.source_text import PIECE_BYTES, decompressed
+from lakehouse.readers.source_text import decompressed
+from lakehouse.readers.temporary_copy import temporary_copy
 
 if TYPE_CHECKING:
     Array = pa.Array[Any]
@@ -39,10 +38,7 @@ def open_parquet(stream: BinaryIO) -> Iterator[ParquetFile | None]:
     :raises DamagedFileError: the stream is cut short, or what it holds is no Parquet file.
     :raises TemporarySpaceError: there is no room for the copy.
     """
-    with tempfile.TemporaryFile() as copy:
-        content = decompressed(stream)
-        while piece := content.read(PIECE_BYTES):
-            _write(piece, copy)
+    with temporary_copy(decompressed(stream)) as copy:
         yield ParquetFile(copy) if copy.tell() else None
 
 
@@ -110,13 +106,6 @@ def _opened(file: IO[bytes], *, numbered: list[str] | None = None) -> pq.Parquet
         pre_buffer=False,
         page_checksum_verification=True,
     )
-
-
-def _write(piece: bytes, copy: IO[bytes]) -> None:
-    try:
-        copy.write(piece)
-    except OSError as error:
-        raise TemporarySpaceError(directory=tempfile.gettempdir(), problem=str(error)) from error
 
 
 @contextlib.contextmanager

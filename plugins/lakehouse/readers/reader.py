@@ -7,6 +7,7 @@ from typing import BinaryIO, Protocol
 
 from lakehouse.contracts.contract import Contract, Format
 from lakehouse.readers.csv_reader import CsvReader
+from lakehouse.readers.events_reader import EventsReader
 from lakehouse.readers.jsonl_reader import JsonlReader
 from lakehouse.readers.judged_batch import JudgedBatch
 from lakehouse.readers.parquet_reader import ParquetReader
@@ -33,6 +34,9 @@ def reader_for(contract: Contract, table: TableDefinition, *, batch_records: int
 
     :param batch_records: the most records of one batch (which also ends at about 64 MB).
     """
+    contracts = contract.by_event()
+    if len(contracts) > 1:
+        return EventsReader([reader_for(event, table, batch_records=batch_records) for event in contracts])
     match contract.origin.format:
         case Format.JSONL:
             return JsonlReader(contract, table, batch_records=batch_records)

@@ -16,7 +16,7 @@ from lakehouse.contracts.column_judge import DERIVED_DAY, DERIVED_FROM, ColumnJu
 from lakehouse.contracts.contract import Contract
 from lakehouse.contracts.reason import Reason, Refusal
 from lakehouse.contracts.value_types import Value
-from lakehouse.tables.definition import ColumnType, TableDefinition
+from lakehouse.tables.definition import Column, ColumnType, TableDefinition
 
 Texts = Sequence[str | None]
 
@@ -40,6 +40,23 @@ _COUNTED_AS: dict[ColumnType, pa.DataType] = {ColumnType.DATE: pa.int32(), Colum
 _REMEMBERED_VERDICTS = 10_000
 
 
+#: Not a refusal: the record has nothing to say of the event.
+_NO_EVENT = Refusal(Reason.MISSING_FIELD, "the record has no such event")
+
+
+def _event_judges(contract: Contract) -> tuple[ColumnJudge, ...]:
+    return tuple(
+        _EventJudge(
+            column=Column(f"the event {name}", ColumnType.VARCHAR),
+            field=event.when,
+            required=True,
+            nulls=frozenset(contract.nulls),
+        )
+        for name, event in contract.events.items()
+        if event.when is not None
+    )
+
+
 class _Verdicts(dict[str | None, Value | Refusal | None]):
     """The verdicts on a column's texts, made when a text is first seen."""
 
@@ -60,18 +77,28 @@ class _Verdicts(dict[str | None, Value | Refusal | None]):
             self.has_refusals = False
 
 
+class _EventJudge(ColumnJudge):
+    """Tells of the field of an event whether the record stands for it."""
+
+    def judge(self, text: str | None) -> Value | Refusal | None:
+        return _NO_EVENT if text is None or text in self.nulls else text
+
+
 class RowJudge:
     """Judges the columns of a batch.
 
-    :ivar judges: one for each column of the target, in its order.
+    :ivar judges: one for each column of the target, in its order, after that of the event's field, if the contract
+        is of an event that has one.
     """
 
     def __init__(self, contract: Contract, table: TableDefinition) -> None:
-        self.judges = column_judges(contract, table)
+        targets = column_judges(contract, table)
+        self.judges = (*_event_judges(contract), *targets)
+        self._targets_from = len(self.judges) - len(targets)
         self._verdicts = [None if judge.takes_any_text else _Verdicts(judge) for judge in self.judges]
         self._schema = pa.schema(
             [pa.field(POSITION, pa.int64())]
-            + [pa.field(judge.column.name, _TYPES[judge.column.type]) for judge in self.judges]
+            + [pa.field(judge.column.name, _TYPES[judge.column.type]) for judge in targets]
         )
         self._derives_day = {DERIVED_DAY, DERIVED_FROM} <= set(self._schema.names)
         self._day_required = self._derives_day and contract.rule(DERIVED_DAY).required
@@ -79,7 +106,7 @@ class RowJudge:
     def rows(
         self, columns: Sequence[Texts], *, positions: Sequence[int], refusals: dict[int, Refusal]
     ) -> pa.Table:
-        """The typed rows of a batch, without the refused ones.
+        """The typed rows of a batch, without the refused ones and those of records that have no such event.
 
         :param columns: for each judge the texts of its values, ``None`` for none.
         :param positions: of the batch's records, ascending.
@@ -93,13 +120,16 @@ class RowJudge:
         self, columns: Sequence[Array], *, positions: Sequence[int], refusals: dict[int, Refusal]
     ) -> pa.Table:
         """The same of columns that are judged already (:meth:`column`)."""
-        arrays = {judge.column.name: array for judge, array in zip(self.judges, columns, strict=True)}
+        names = (judge.column.name for judge in self.judges)
+        arrays = dict(list(zip(names, columns, strict=True))[self._targets_from :])
         if self._derives_day:
             arrays[DERIVED_DAY] = self._derived_day(arrays, refusals)
         table = pa.Table.from_arrays([pa.array(positions, pa.int64()), *arrays.values()], schema=self._schema)
         if not refusals:
             return table
         kept = [index not in refusals for index in range(len(positions))]
+        for index in [index for index, refusal in refusals.items() if refusal is _NO_EVENT]:
+            del refusals[index]
         return table.filter(pa.array(kept))
 
     def column(self, place: int, texts: Texts, *, refusals: dict[int, Refusal]) -> Array:

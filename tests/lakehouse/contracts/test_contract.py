@@ -32,6 +32,7 @@ def test_the_fingerprint_stays_when_no_verdict_can_change(load, added):
         "max_record_bytes: 1MB",
         "csv: {delimiter: ';'}",
         "csv: {encoding: latin-1}",
+        "events: {closed: {columns: {status: {value: CLOSED}}}}",
     ],
 )
 def test_the_fingerprint_changes_with_what_decides_a_verdict(load, added):
@@ -78,6 +79,23 @@ def test_a_key_that_names_another_format_last_is_not_taken(load):
 
     assert contract.matches("warehouse", "staging/parking_1.csv.zst")
     assert not contract.matches("warehouse", "staging/parking_1.csv.jsonl")
+
+
+def test_the_order_of_events_decides_what_a_position_is(load):
+    one = load("events: {opened: {}, closed: {when: closed_dt}}\n")
+    other = load("events: {closed: {when: closed_dt}, opened: {}}\n")
+
+    assert len({one.framing, other.framing, load().framing}) == 3
+
+
+def test_the_columns_of_an_event_go_before_those_that_all_share(load):
+    contract = load(
+        "columns: {status: {value: A}, channel: {value: B}}\nevents: {closed: {columns: {status: {value: C}}}}\n"
+    )
+
+    (closed,) = contract.by_event()
+
+    assert (closed.rule("status").value, closed.rule("channel").value) == ("C", "B")
 
 
 def test_a_contract_cannot_be_changed(load):

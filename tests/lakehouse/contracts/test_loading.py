@@ -92,6 +92,16 @@ def test_an_error_is_terminal_and_its_text_has_place_problem_and_remedy(load):
         ("nulls: [NULL]", "nulls.0", "in quotes"),
         ("scrub: [a.b]", "", "scrub works on JSON"),
         ("csv: !!python/object:os.system {}", "csv", ""),
+        ("events: {closed: {whan: a}}", "events.closed.whan", "Did you mean when?"),
+        ("events: {closed: {columns: {status: {valeu: a}}}}", "events.closed.columns.status.valeu", "mean value?"),
+        ("events: {closed: {columns: {state: {value: a}}}}", "events.closed.columns.state", "mean status?"),
+        (
+            "events: {closed: {columns: {event_time: {value: never}}}}",
+            "events.closed.columns.event_time.value",
+            "not a time",
+        ),
+        ("events: {closed: {when: a}, opened: {when: b}}", "", "might stand for none"),
+        ("events: {opened: {}}\nunknown_columns: reject", "", "can only be ignore"),
     ],
 )
 def test_a_problem_names_its_key_and_what_to_do(problems, added, key, said):

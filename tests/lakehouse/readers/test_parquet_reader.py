@@ -26,6 +26,7 @@ from lakehouse.readers import (
     parquet_file,
     parquet_reader,
     reader_for,
+    temporary_copy,
 )
 from lakehouse.readers.plain_columns import PlainColumns
 from lakehouse.tables.definition import read_table_definitions
@@ -409,7 +410,7 @@ def test_a_copy_that_finds_no_room_is_no_damage(read, monkeypatch):
         def write(self, _content):
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(parquet_file.tempfile, "TemporaryFile", FullDisk)
+    monkeypatch.setattr(temporary_copy.tempfile, "TemporaryFile", FullDisk)
 
     with pytest.raises(TemporarySpaceError, match="No space left on device"):
         read(SAMPLE, "parquet")
