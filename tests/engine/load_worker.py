@@ -1,7 +1,8 @@
 """Loads one source as a worker would, and kills itself with SIGKILL at the place it was told.
 
 Usage: python load_worker.py CONTRACT PLACE, with the stack's environment. Places: staged, the steps of
-``lakehouse.load.protocol.Step`` (right after each), and merging (while the merge into bronze runs in Trino).
+``lakehouse.load.protocol.Step`` (right after each), and merging (while the merge into bronze runs in Trino). A
+number after a step, as in ``record 0``, is that of the unit.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ def main(contract_path: str, place: str) -> None:
 
     def on_step(done: StepDone) -> None:
         die_at(str(done.step))
+        die_at(f"{done.step} {done.unit}")
 
     def on_staged(_manifest: Manifest) -> None:
         die_at("staged")
