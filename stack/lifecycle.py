@@ -97,7 +97,7 @@ class Stack:
             self._stop_what_cannot_stay(own)
             require_free_ports(
                 ports(settings, path=self.layout.environment_file),
-                own=stack_processes(self.layout.directory),
+                directory=self.layout.directory,
                 path=self.layout.environment_file,
             )
             environment = inherited_environment(os.environ) | own

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,18 +15,24 @@ from stack.environment import BIND_ADDRESS, PROCESS_MARKER
 from stack.errors import PortTakenError
 
 TERMINATION_SECONDS = 15
+# A killed process holds its ports until its memory is given back; meanwhile nobody can be seen to own them.
+DYING_SECONDS = 20
 
 
 def stack_processes(directory: Path) -> list[psutil.Process]:
     """Return every living process of the stack at a directory, found by the marker in its environment."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(PROCESS_MARKER) == str(directory) and process.pid != os.getpid():
-                found.append(process)
-        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-            continue
-    return found
+    return [
+        process
+        for process in psutil.process_iter()
+        if process.pid != os.getpid() and _is_of_stack(process, directory)
+    ]
+
+
+def _is_of_stack(process: psutil.Process, directory: Path) -> bool:
+    try:
+        return process.environ().get(PROCESS_MARKER) == str(directory)
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
 
 
 def orphaned(processes: Iterable[psutil.Process], *, supervisor: int | None) -> list[psutil.Process]:
@@ -89,16 +96,33 @@ def listeners(processes: Iterable[psutil.Process]) -> set[tuple[str, int]]:
     return found
 
 
-def require_free_ports(ports: Mapping[str, int], *, own: Iterable[psutil.Process], path: Path) -> None:
+def require_free_ports(ports: Mapping[str, int], *, directory: Path, path: Path) -> None:
     """Raise PortTakenError when something that is not the stack's own listens on one of its ports.
 
     :param ports: ports by the name of their setting.
+    :param directory: the stack's directory, by which its own processes are known.
     :param path: the file the settings stand in.
     """
-    held = {port for _, port in listeners(own)}
-    for setting, port in ports.items():
-        if port not in held and not _is_free(port):
-            raise PortTakenError(port=port, setting=setting, owner=_owner_of(port), path=path)
+    deadline = time.monotonic() + DYING_SECONDS
+    while taken := _first_taken(ports, directory):
+        setting, owner = taken
+        if owner is not None or time.monotonic() > deadline:
+            raise PortTakenError(port=ports[setting], setting=setting, owner=owner, path=path)
+        time.sleep(0.1)
+
+
+def _first_taken(ports: Mapping[str, int], directory: Path) -> tuple[str, str | None] | None:
+    """Return the first setting whose port somebody else holds, and who, as far as that can be seen."""
+    busy = {setting: port for setting, port in ports.items() if not _is_free(port)}
+    owners = _owners() if busy else {}
+    for setting, port in busy.items():
+        owner = owners.get(port)
+        if owner is None or not is_alive(owner.pid):
+            return setting, None
+        if not _is_of_stack(owner, directory):
+            with suppress(psutil.NoSuchProcess):
+                return setting, f"{owner.name()} (process {owner.pid})"
+    return None
 
 
 def _is_free(port: int) -> bool:
@@ -111,11 +135,11 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _owner_of(port: int) -> str | None:
+def _owners() -> dict[int, psutil.Process]:
+    """Return the process that listens on each port, as far as this account can see it."""
+    owners = {}
     for connection in psutil.net_connections(kind="tcp"):
-        if connection.laddr and connection.laddr.port == port and connection.pid is not None:
-            try:
-                return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
-            except psutil.NoSuchProcess:
-                continue
-    return None
+        if connection.laddr and connection.status == psutil.CONN_LISTEN and connection.pid is not None:
+            with suppress(psutil.NoSuchProcess):
+                owners[connection.laddr.port] = psutil.Process(connection.pid)
+    return owners
