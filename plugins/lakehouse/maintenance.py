@@ -94,13 +94,14 @@ def sweep_attempts(
         if _is_older(attempt := version.key.removeprefix(SPOOL_PREFIX).partition("/")[0], than=oldest)
     }
     kept = {attempt for attempt in sorted({*spooled.values()}) if not _is_finished(attempt, finish)}
+    # The spool first, and in it the manifest: nobody tries to finish what is half swept.
+    deleted = [key for key, attempt in spooled.items() if attempt not in kept]
+    for key in deleted:
+        store.delete(bucket=names.bucket, key=key)
     dropped_tables = [table for table, attempt in tables.items() if attempt not in kept]
     for table in dropped_tables:
         staging = f"{names.staging_catalog}.{STAGING_SCHEMA}.{table}"
         engine.execute(render("load/drop_staging.sql", staging=staging))
-    deleted = [key for key, attempt in spooled.items() if attempt not in kept]
-    for key in deleted:
-        store.delete(bucket=names.bucket, key=key)
     report = SweepReport(
         tables=len(dropped_tables),
         spools=len({spooled[key] for key in deleted}),

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from lakehouse.errors import VerificationError
 from lakehouse.identity import new_attempt
 from lakehouse.load.attempt import STAGING_SCHEMA, AttemptPlaces
 from lakehouse.maintenance import SweepReport, maintain_table, sweep_attempts
@@ -66,11 +67,65 @@ def test_tables_that_are_no_attempts_are_left_alone(sweep, table):
     assert (report.tables, dropped) == (0, [])
 
 
+def test_attempts_that_are_old_are_finished_before_they_are_removed(sweep, store):
+    told = []
+
+    def finish(attempt: str) -> None:
+        told.append((attempt, place(attempt).manifest_key in store.keys_under()))
+
+    sweep(f"rows_{DEAD}", f"rows_{ALIVE}", finish=finish)
+    assert told == [(DEAD, True)]
+
+
+def test_attempt_that_cannot_be_finished_is_kept_whole(sweep, store):
+    def refuse(attempt: str) -> None:
+        raise VerificationError(source_id="a", first=0, next_position=9, detail="planted")
+
+    before = store.keys_under()
+    report, dropped = sweep(f"rows_{DEAD}", f"rejects_{DEAD}", finish=refuse)
+    assert report == SweepReport(tables=0, spools=0, objects=0, kept=(DEAD,))
+    assert dropped == []
+    assert store.keys_under() == before
+
+
+def test_one_attempt_that_is_kept_does_not_keep_the_others(sweep, store):
+    other = new_attempt(now=MOMENT - timedelta(days=3))
+    store.put(b"{}", bucket=NAMES.bucket, key=place(other).manifest_key)
+
+    def refuse_one(attempt: str) -> None:
+        if attempt == DEAD:
+            raise VerificationError(source_id="a", first=0, next_position=9, detail="planted")
+
+    report, dropped = sweep(f"rows_{DEAD}", f"rows_{other}", finish=refuse_one)
+    assert (report.kept, report.spools, len(dropped)) == ((DEAD,), 1, 1)
+
+
 def test_retention_is_the_callers(sweep):
     report, _ = sweep(f"rows_{DEAD}", f"rows_{ALIVE}", retention=timedelta(hours=1))
     assert (report.tables, report.spools) == (2, 2)
     report, _ = sweep(f"rows_{DEAD}", f"rows_{ALIVE}", retention=timedelta(days=2))
     assert (report.tables, report.spools) == (0, 0)
+
+
+def test_sweep_that_dies_leaves_no_attempt_with_a_manifest_and_without_its_tables(store, monkeypatch):
+    # The next sweep would try to finish it, in vain and each time again.
+    deleted: list[str] = []
+    delete = store.delete
+
+    def note(*, bucket: str, key: str) -> None:
+        deleted.append(key)
+        delete(bucket=bucket, key=key)
+
+    def drop(_statement):
+        assert place(DEAD).manifest_key in deleted
+        return rows_of()
+
+    monkeypatch.setattr(store, "delete", note)
+    engine = ScriptedEngine(
+        {"maintenance/attempt_tables.sql": rows_of((f"rows_{DEAD}",)), "load/drop_staging.sql": drop}
+    )
+    assert sweep_attempts(engine, store=store, names=NAMES, clock=lambda: MOMENT).tables == 1
+    assert deleted[0] == place(DEAD).manifest_key
 
 
 def test_sweep_lists_the_schema_of_attempts(store):

@@ -275,7 +275,8 @@ class LoadProtocol:
         except RangeTakenError:
             return False
         counts, open_rejects = self._counts(unit, manifest)
-        return bool(counts or open_rejects)
+        # The range of ids may hold sources of others, too.
+        return any(load.source_id in counts or load.source_id in open_rejects for load in unit.loads)
 
     def _counts(self, unit: Unit, manifest: Manifest) -> tuple[dict[str, _BronzeCount], dict[str, int]]:
         """What bronze has, and the open rejects, by source."""
@@ -356,6 +357,8 @@ class _BronzeCount:
 def drop_attempt(attempt: str, *, engine: Engine, store: ObjectStore, names: StorageNames) -> None:
     """Step 8: drop an attempt's staging tables and spool; what is gone already is no error."""
     places = AttemptPlaces(attempt=attempt, names=names)
+    # First of all, for who dies in the middle: without a manifest, nobody tries to finish what is half dropped.
+    store.delete(bucket=names.bucket, key=places.manifest_key)
     engine.execute(render("load/drop_staging.sql", staging=places.rows_table))
     engine.execute(render("load/drop_staging.sql", staging=places.rejects_table))
     store.delete_prefix(bucket=names.bucket, prefix=places.prefix)

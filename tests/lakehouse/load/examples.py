@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import date
 
-from lakehouse.identity import load_id
+from lakehouse.identity import framing_mark, load_id
 from lakehouse.load.attempt import Load, Manifest, Partition, Unit
 from tests.lakehouse.load.doubles import MOMENT
 
 ATTEMPT = "20261123_090000_0123456789abcdef"
 FINGERPRINT = "f" * 16
+FRAMING = '["jsonl", {}]'
 
 
 def load(
@@ -20,7 +21,14 @@ def load(
         first_position=first,
         next_position=next_position,
         end_position=end_position,
-        load_id=load_id(source_id=source_id, first=first, next_position=next_position, fingerprint=FINGERPRINT),
+        load_id=load_id(
+            source_id=source_id,
+            first=first,
+            next_position=next_position,
+            fingerprint=FINGERPRINT,
+            framing=FRAMING,
+            columns="event_date date",
+        ),
         source_kind="object",
         source=f"s3://warehouse/staging/{source_id}.jsonl",
         identity=f'{{"key": "{source_id}"}}',
@@ -43,6 +51,7 @@ def manifest_of(*units: Unit) -> Manifest:
         attempt=ATTEMPT,
         contract="parking_fines",
         contract_fingerprint=FINGERPRINT,
+        framing_mark=framing_mark(FRAMING),
         target="iceberg.bronze.service_events_raw",
         started_at=MOMENT,
         units=units,

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from unittest.mock import create_autospec
 
 import pytest
 
-from lakehouse.errors import CommitConflictError, UnsafeEngineError, VerificationError
+from lakehouse.errors import CommitConflictError, EngineUnavailableError, UnsafeEngineError, VerificationError
 from lakehouse.load import files
-from lakehouse.load.files import insert_through_conflicts, load_files
+from lakehouse.load.files import finish_attempt, insert_through_conflicts, load_files
+from lakehouse.load.ledger import Ledger
 from lakehouse.load.plan import PlanLimits
 from lakehouse.load.protocol import LoadProtocol, Step
 from tests.lakehouse.load.examples import load, manifest_of, unit_of
@@ -69,19 +71,92 @@ def test_pattern_narrows_what_is_loaded(lake, run):
     assert len(lake.bronze.rows()) == 1
 
 
-def test_attempt_that_fails_is_dropped_and_the_next_run_loads_it(lake, run, monkeypatch):
+@pytest.fixture
+def fail_at(monkeypatch):
+    """Make a step of the protocol fail while the block runs."""
+
+    @contextmanager
+    def fail_at(step: str) -> Iterator[None]:
+        def fail(*_arguments):
+            raise EngineUnavailableError(message="planted")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(LoadProtocol, step, fail)
+            with pytest.raises(EngineUnavailableError):
+                yield
+
+    return fail_at
+
+
+def test_attempt_that_fails_before_its_first_row_is_dropped(lake, run, fail_at):
     put(lake, 1, 3)
-
-    def fail(*_arguments):
-        raise VerificationError(source_id="a", first=0, next_position=3, detail="planted")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(LoadProtocol, "verify", fail)
-        with pytest.raises(VerificationError):
-            list(run())
+    with fail_at("merge_rows"):
+        list(run())
     assert lake.store.keys_under("_spool/") == []
+
+
+def test_attempt_that_fails_with_rows_in_bronze_is_kept_until_they_are_recorded(lake, run, fail_at):
+    # Its object may be gone by the next run, and nobody else has those records.
+    put(lake, 1, 3)
+    with fail_at("verify"):
+        list(run())
+    assert lake.store.keys_under("_spool/") != []
     (report,) = run()
     assert (report.rows, len(lake.bronze.rows())) == (3, 3)
+
+
+class TestFinishAttempt:
+    @pytest.fixture
+    def finish(self, lake, tables, names):
+        def finish() -> None:
+            for attempt in {key.split("/")[1] for key in lake.store.keys_under("_spool/")}:
+                finish_attempt(
+                    attempt,
+                    tables=tables,
+                    engine=lake,
+                    ledger=Ledger(engine=lake),
+                    store=lake.store,
+                    names=names,
+                )
+
+        return finish
+
+    def test_what_a_dead_worker_began_is_recorded_though_its_object_is_gone(self, lake, run, fail_at, finish):
+        put(lake, 1, 3)
+        with fail_at("verify"):
+            list(run())
+        lake.store.delete(bucket="warehouse", key="staging/parking_1.jsonl")
+        finish()
+        assert len(lake.bronze.rows()) == 3
+        (row,) = lake.ledger.rows()
+        assert (row["first_position"], row["next_position"], row["end_position"]) == (0, 3, 3)
+
+    def test_what_it_only_staged_is_left_to_the_next_plan(self, lake, run, fail_at, finish, monkeypatch):
+        put(lake, 1, 3)
+        monkeypatch.setattr(files, "drop_settled", lambda *_arguments, **_names: None)
+        with fail_at("merge_rows"):
+            list(run())
+        finish()
+        assert lake.bronze.rows() == []
+        assert lake.ledger.rows() == []
+
+    def test_what_others_recorded_since_is_left_alone(self, lake, run, fail_at, finish):
+        put(lake, 1, 3)
+        with fail_at("verify"):
+            list(run())
+        list(run())
+        finish()
+        assert len(lake.ledger.rows()) == 1
+
+    def test_attempt_that_never_ended_staging_has_nothing_to_finish(self, lake, tables, names):
+        finish_attempt(
+            "20261123_090000_0",
+            tables=tables,
+            engine=lake,
+            ledger=Ledger(engine=lake),
+            store=lake.store,
+            names=names,
+        )
 
 
 def test_engine_that_breaks_the_guarantee_is_refused_before_anything_is_planned(lake, run, checked):
@@ -107,15 +182,16 @@ class TestInsertThroughConflicts:
     def protocol(self):
         return create_autospec(LoadProtocol, instance=True)
 
-    def test_lost_commit_is_looked_at_again(self, protocol):
+    def test_lost_commit_is_looked_at_again_after_a_pause(self, protocol):
+        paused = []
         protocol.insert.side_effect = [CONFLICT, CONFLICT, "report"]
-        assert insert_through_conflicts(protocol, self.MANIFEST) == "report"
-        assert protocol.insert.call_count == 3
+        assert insert_through_conflicts(protocol, self.MANIFEST, pause=paused.append) == "report"
+        assert paused == [0, 1]
 
     def test_commit_that_is_lost_each_time_is_raised(self, protocol):
         protocol.insert.side_effect = CONFLICT
         with pytest.raises(CommitConflictError):
-            insert_through_conflicts(protocol, self.MANIFEST)
+            insert_through_conflicts(protocol, self.MANIFEST, pause=lambda _lost: None)
         assert protocol.insert.call_count == 11
 
     def test_other_errors_are_raised_at_once(self, protocol):

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,7 @@ from sqlglot import exp, parse_one
 from lakehouse.errors import CommitConflictError, RangeTakenError, SourceIdentityError
 from lakehouse.identity import ObjectVersion, RowsRequest
 from lakehouse.load.ledger import Ledger, ProtocolTables, SourceProgress, naive_utc
-from tests.lakehouse.load.doubles import MOMENT, ScriptedEngine, rows_of, written
+from tests.lakehouse.load.doubles import MOMENT, ScriptedEngine, named_parameters, rows_of, written
 from tests.lakehouse.load.examples import ATTEMPT, FINGERPRINT, load, manifest_of, unit_of
 
 VERSION = ObjectVersion(bucket="warehouse", key="a.jsonl", etag="e", size=5, last_modified=MOMENT)
@@ -27,16 +27,28 @@ def engine() -> ScriptedEngine:
 
 
 @pytest.fixture
-def ledger(engine) -> Ledger:
-    return Ledger(engine=engine, clock=lambda: MOMENT + timedelta(minutes=5), run="dag/run/task/1")
+def paused() -> list[int]:
+    """How often a commit was lost, each time the ledger stood back for others."""
+    return []
 
 
-def registered(*versions: ObjectVersion, ranges: list | None = None, identity: str | None = None):
+@pytest.fixture
+def ledger(engine, paused) -> Ledger:
+    return Ledger(
+        engine=engine,
+        clock=lambda: MOMENT + timedelta(minutes=5),
+        run="dag/run/task/1",
+        pause=paused.append,
+    )
+
+
+def registered(*identities, ranges: list | None = None, identity: str | None = None):
     """What the registry and the ledger know of sources."""
+    recorded = ("abc", "iceberg.bronze.service_events_raw") if ranges else (None, None)
     return rows_of(
         *(
-            (version.digest, version.proposed_source_id, identity or version.identity, ranges)
-            for version in versions
+            (each.digest, each.proposed_source_id, identity or each.identity, ranges, *recorded)
+            for each in identities
         )
     )
 
@@ -66,13 +78,15 @@ class TestProgress:
                 identity=VERSION.identity,
                 next_position=next_position,
                 is_complete=is_complete,
+                framing_mark="abc" if ranges else "",
+                target="iceberg.bronze.service_events_raw" if ranges else "",
             )
         }
 
     @given(st.lists(st.integers(0, 9), unique=True), st.integers(1, 10), st.randoms(use_true_random=False))
     def test_what_is_left_begins_at_the_first_position_that_no_range_covers(self, cuts, end, order):
         edges = sorted({0, end, *(cut for cut in cuts if cut < end)})
-        pieces = [(first, last, last if last == end else None) for first, last in pairwise(edges)]
+        pieces = [(first, last, last if last == end else None) for first, last in itertools.pairwise(edges)]
         recorded = [piece for piece in pieces if order.random() < 0.7]
         order.shuffle(recorded)
         engine = ScriptedEngine({"plan/source_progress.sql": registered(VERSION, ranges=recorded)})
@@ -150,11 +164,23 @@ class TestRegister:
         planned = [json.loads(asked["planned"]) for asked in engine.asked("plan/register_sources.sql")]
         assert [len(rows) for rows in planned] == [2, 1]
 
-    def test_conflict_that_never_ends_is_raised(self, engine, ledger):
+    def test_conflict_that_never_ends_is_raised(self, engine, ledger, paused):
         engine.answers["plan/register_sources.sql"] = CONFLICT
         with pytest.raises(CommitConflictError):
             ledger.register([VERSION], contract="parking")
         assert engine.names.count("plan/register_sources.sql") == 5
+        assert paused == [1, 2, 3, 4]
+
+    def test_sources_that_are_too_many_for_one_statement_are_written_in_runs_of_neighbours(self, engine, ledger):
+        versions = [replace(VERSION, key=str(number)) for number in range(450)]
+        engine.answers["plan/source_progress.sql"] = [rows_of(), registered(*versions)]
+        ledger.register(versions, contract="parking")
+        asked = engine.asked("plan/register_sources.sql")
+        written_digests = [[row["source_digest"] for row in json.loads(each["planned"])] for each in asked]
+        assert [len(digests) for digests in written_digests] == [200, 200, 50]
+        assert [*itertools.chain(*written_digests)] == sorted(version.digest for version in versions)
+        for each, digests in zip(asked, written_digests, strict=True):
+            assert (each["digest_from"], each["digest_to"]) == (digests[0], digests[-1])
 
     @pytest.mark.parametrize("known_before", [True, False], ids=["known before", "known meanwhile"])
     def test_digest_of_another_identity_stops_the_load(self, engine, ledger, known_before):
@@ -169,6 +195,14 @@ class TestRegister:
     def test_no_sources_are_no_statement(self, engine, ledger):
         assert ledger.register([], contract="parking") == {}
         assert engine.executed == []
+
+
+def test_progress_of_another_source_is_refused():
+    progress = SourceProgress(source_id="a", identity="theirs", next_position=0, is_complete=True)
+    with pytest.raises(SourceIdentityError) as caught:
+        progress.require(VERSION)
+    assert (caught.value.registered, caught.value.planned) == ("theirs", VERSION.identity)
+    replace(progress, identity=VERSION.identity).require(VERSION)
 
 
 class TestIsRecorded:
@@ -286,6 +320,21 @@ class TestRecord:
         read = {field.name for field in rows.to.expressions[0].expressions}
         (sent,) = engine.asked("load/merge_ledger.sql")
         assert [set(load) for load in json.loads(sent["loads"])] == [read, read]
+
+    def test_records_that_are_too_many_for_one_statement_are_appended_in_several(self, engine, ledger):
+        loads = [load(f"{number:04d}", 0, 5, rows=5) for number in range(2_000)]
+        unit = unit_of(*reversed(loads))
+        engine.answers["load/merge_ledger.sql"] = lambda statement: written(
+            len(json.loads(named_parameters(statement)["loads"]))
+        )
+        ledger.record(unit, manifest_of(unit), query_id=None)
+        asked = engine.asked("load/merge_ledger.sql")
+        recorded = [[row["source_id"] for row in json.loads(each["loads"])] for each in asked]
+        assert len(asked) > 1
+        assert [*itertools.chain(*recorded)] == [each.source_id for each in loads]
+        assert all(len(each["loads"]) < 400_000 for each in asked)
+        for each, ids in zip(asked, recorded, strict=True):
+            assert (each["source_from"], each["source_to"]) == (ids[0], ids[-1])
 
     def test_record_that_is_there_already_is_no_error(self, engine, ledger):
         engine.answers["load/merge_ledger.sql"] = written(1)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse.errors import ObjectNotFoundError
+from lakehouse.errors import ObjectNotFoundError, SourceIdentityError
 from lakehouse.identity import ObjectVersion
 from lakehouse.load.ledger import SourceProgress
 from lakehouse.load.plan import (
@@ -40,14 +40,14 @@ class MemoryLedger:
                 self.registered.append(contract)
         return self.progress([identity.digest for identity in identities])
 
-    def record(
-        self, version: ObjectVersion, *, next_position: int, is_complete: bool, source_id: str = ""
-    ) -> None:
+    def record(self, version: ObjectVersion, *, next_position: int, is_complete: bool, identity: str = "") -> None:
         self.known[version.digest] = SourceProgress(
-            source_id=source_id or version.proposed_source_id,
-            identity=version.identity,
+            source_id=version.proposed_source_id,
+            identity=identity or version.identity,
             next_position=next_position,
             is_complete=is_complete,
+            framing_mark="abc" if next_position else "",
+            target="iceberg.bronze.other" if next_position else "",
         )
 
 
@@ -64,6 +64,7 @@ def planned(number: int, *, size: int = 1) -> PlannedSource:
 
 
 sizes = st.lists(st.integers(0, SHARED_BATCH_OBJECT_BYTES * 2) | st.integers(0, 1000), max_size=40)
+small_and_large = st.lists(st.sampled_from([1, SHARED_BATCH_OBJECT_BYTES + 1]), max_size=10)
 orders = st.randoms(use_true_random=False)
 
 
@@ -84,10 +85,12 @@ class TestCut:
             assert len(batch.sources) <= most
             assert batch.source_bytes <= budget or len(batch.sources) == 1
 
-    @given(sizes)
-    def test_large_object_is_a_batch_of_its_own(self, sizes):
+    @given(small_and_large)
+    def test_large_object_is_a_batch_of_its_own_between_its_neighbours(self, sizes):
         sources = [planned(number, size=size) for number, size in enumerate(sizes)]
-        for batch in cut(sources, batch_bytes=10**12, limits=PlanLimits()):
+        batches = list(cut(sources, batch_bytes=10**12, limits=PlanLimits()))
+        assert [source for batch in batches for source in batch.sources] == sources
+        for batch in batches:
             if any(source.size > SHARED_BATCH_OBJECT_BYTES for source in batch.sources):
                 assert len(batch.sources) == 1
 
@@ -166,6 +169,19 @@ class TestPlanFiles:
         ledger.record(put("staging/parking_1.jsonl"), next_position=500, is_complete=False)
         (source,) = plan().batches[0].sources
         assert source.first_position == 500
+        assert (source.begun_framing, source.begun_target) == ("abc", "iceberg.bronze.other")
+
+    @pytest.mark.parametrize("is_complete", [True, False])
+    def test_object_with_the_digest_of_another_is_not_taken_for_it(self, plan, put, ledger, is_complete):
+        version = put("staging/parking_1.jsonl")
+        ledger.record(version, next_position=1, is_complete=is_complete, identity="theirs")
+        with pytest.raises(SourceIdentityError):
+            plan()
+
+    def test_known_sources_are_not_registered_again(self, plan, put, ledger):
+        ledger.record(put("staging/parking_1.jsonl"), next_position=500, is_complete=False)
+        plan()
+        assert ledger.registered == []
 
     def test_new_sources_are_registered_under_their_contract(self, plan, put, ledger):
         version = put("staging/parking_1.jsonl")
@@ -277,3 +293,4 @@ class TestRemaining:
         ledger.record(planned(1).version, next_position=9, is_complete=False)
         batch = remaining(Batch(sources=(planned(0), planned(1))), ledger=ledger)
         assert [source.first_position for source in batch.sources] == [0, 9]
+        assert [source.begun_framing for source in batch.sources] == ["", "abc"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,8 @@ from lakehouse.errors import (
     EngineUnavailableError,
     PositionsNotDistinctError,
     StagingGoneError,
+    StatementError,
+    TargetChangedError,
     VerificationError,
 )
 from lakehouse.load.attempt import AttemptPlaces, Failure, Load, Unit
@@ -34,13 +37,22 @@ STEPS = [
 
 @pytest.fixture
 def count(table):
-    """What bronze counts of a load: its rows, its positions, and its nulls by column."""
+    """What bronze counts of a load: rows, positions, rows of this very load, rows framed otherwise, and nulls."""
 
-    def count(of: Load, *, rows: int | None = None, positions: int | None = None, load_id: str = "", **nulls: int):
+    def count(
+        of: Load,
+        *,
+        rows: int | None = None,
+        positions: int | None = None,
+        own: int | None = None,
+        framed_otherwise: int = 0,
+        **nulls: int,
+    ) -> tuple:
         rows = of.rows_loaded if rows is None else rows
         positions = rows if positions is None else positions
+        own = rows if own is None else own
         by_column = {**dict.fromkeys(table.column_names, 0), **of.null_counts, **nulls}
-        return (of.source_id, load_id or of.load_id, rows, positions, list(by_column.values()))
+        return (of.source_id, rows, positions, own, framed_otherwise, list(by_column.values()))
 
     return count
 
@@ -212,14 +224,27 @@ class TestRepetition:
 class TestVerify:
     @pytest.fixture
     def difference(self, protocol, engine):
-        """What verify finds when bronze and the rejects count this."""
+        """What verify finds when this is counted; what it finds right is recorded all the same."""
 
-        def difference(*bronze: tuple, open_rejects: tuple = (("a", 1),), unit: Unit = UNIT) -> VerificationError:
-            engine.answers["load/count_bronze.sql"] = rows_of(*bronze)
+        def difference(
+            *bronze: tuple,
+            open_rejects: tuple = (("a", 1),),
+            units: Sequence[Unit] = (UNIT,),
+            recorded: Sequence[str] | None = None,
+        ) -> VerificationError:
+            if bronze:
+                engine.answers["load/count_bronze.sql"] = rows_of(*bronze)
             engine.answers["load/count_open_rejects.sql"] = rows_of(*open_rejects)
+            engine.answers["load/merge_ledger.sql"] = written(1)
             with pytest.raises(VerificationError) as caught:
-                protocol.insert(manifest_of(unit))
-            assert "load/merge_ledger.sql" not in engine.names
+                protocol.insert(manifest_of(*units))
+            appended = [
+                row["source_id"]
+                for asked in engine.asked("load/merge_ledger.sql")
+                for row in json.loads(asked["loads"])
+            ]
+            assert caught.value.source_id not in appended
+            assert recorded is None or appended == recorded
             return caught.value
 
         return difference
@@ -243,7 +268,7 @@ class TestVerify:
         )
 
     def test_doubled_rows_are_found_before_anything_else(self, difference, count):
-        assert difference(count(A), count(B, rows=9, positions=8)).detail == "bronze has 9 rows at fewer positions"
+        assert difference(count(A), count(B, rows=9, positions=8)).detail == "bronze has 9 rows at 8 positions"
 
     def test_value_that_became_null_on_its_way_is_found(self, difference, count):
         # A cast that fails in the engine is silent.
@@ -255,30 +280,35 @@ class TestVerify:
 
     def test_rows_of_two_loads_make_up_one_range(self, protocol, engine, count):
         # An earlier attempt under another contract took what this one rejects; its nulls are its own.
-        theirs = count(A, rows=3, load_id="0k9c_other_load_")
-        ours = count(A, rows=2, ward_id=0)
-        engine.answers["load/count_bronze.sql"] = rows_of(theirs, ours, count(B))
+        engine.answers["load/count_bronze.sql"] = rows_of(count(A, rows=5, own=2, ward_id=0), count(B))
         engine.answers["load/count_open_rejects.sql"] = rows_of()
         assert protocol.insert(manifest_of(UNIT)).rows == 13
 
     def test_rows_of_another_load_may_have_other_nulls(self, protocol, engine, count):
-        engine.answers["load/count_bronze.sql"] = rows_of(
-            count(A, load_id="0k9c_other_load_", event_time=2), count(B)
-        )
+        engine.answers["load/count_bronze.sql"] = rows_of(count(A, own=0, event_time=2), count(B))
         assert protocol.insert(manifest_of(UNIT)).units == 1
 
-    def test_position_that_two_loads_wrote_is_doubled(self, difference, count):
-        theirs = count(B, rows=5, positions=5, load_id="0k9c_other_load_")
-        assert difference(count(A), theirs, count(B)).detail == (
-            "9 records were read, bronze has 14 rows and 0 open rejects"
+    def test_rows_that_were_framed_otherwise_stand_for_other_records(self, difference, count):
+        # Their number is right by chance alone.
+        assert "5 rows of an earlier attempt were read under another format" in (
+            difference(count(A), count(B, own=4, framed_otherwise=5)).detail
         )
+
+    def test_source_that_is_wrong_keeps_no_neighbour_out_of_the_ledger(self, difference, engine, count):
+        difference(count(A), count(B, rows=7), recorded=["a"])
+
+    def test_later_units_go_on_after_a_source_that_is_wrong(self, difference, engine, count):
+        c = load("c", 0, 3, rows=3)
+        bronze = [rows_of(count(A), count(B, rows=7))] * 3 + [rows_of(count(c))]
+        engine.answers["load/count_bronze.sql"] = bronze
+        error = difference(units=[UNIT, unit_of(c)], recorded=["a", "c"])
+        assert error.source_id == "b"
 
     def test_row_that_another_attempt_takes_between_two_counts_is_counted_again(self, protocol, engine, count):
         # Under its contract the record is good: counted as a row too early, and as a reject too late.
-        theirs = count(A, rows=1, load_id="0k9c_other_load_")
         engine.answers["load/count_bronze.sql"] = [
             rows_of(count(A), count(B)),
-            rows_of(count(A), theirs, count(B)),
+            rows_of(count(A, rows=5, own=4), count(B)),
         ]
         engine.answers["load/count_open_rejects.sql"] = [rows_of(), rows_of()]
         assert protocol.insert(manifest_of(UNIT)).rows == 13
@@ -288,8 +318,78 @@ class TestVerify:
         assert engine.names.count("load/count_bronze.sql") == 3
 
     def test_sources_between_those_of_the_unit_are_not_its_business(self, protocol, engine, count):
-        engine.answers["load/count_bronze.sql"] = rows_of(count(A), ("aa", "other", 99, 98, [0] * 15), count(B))
+        engine.answers["load/count_bronze.sql"] = rows_of(count(A), ("aa", 99, 98, 0, 9, [0] * 15), count(B))
         assert protocol.insert(manifest_of(UNIT)).units == 1
+
+
+class TestOthersAtTheSameSources:
+    def test_later_ranges_of_a_source_that_is_taken_are_left_too(self, protocol, engine, count):
+        # Recorded, they would leave a hole before them.
+        chunks = [load("a", 0, 3, rows=3), load("a", 3, 6, rows=3), load("b", 0, 9, rows=9)]
+        engine.answers["load/recorded_ranges.sql"] = [rows_of(("a", 0, 2)), rows_of()]
+        engine.answers["load/count_bronze.sql"] = rows_of(count(B))
+        engine.answers["load/merge_ledger.sql"] = written(1)
+        report = protocol.insert(manifest_of(*(unit_of(chunk) for chunk in chunks)))
+        assert (report.units_taken, report.sources, report.rows) == (2, 1, 9)
+        assert [asked["source_from"] for asked in engine.asked("load/merge_rows.sql")] == ["b"]
+
+    def test_attempt_for_another_table_is_refused_before_anything_is_merged(self, protocol, engine):
+        elsewhere = replace(manifest_of(UNIT), target="iceberg.bronze.other")
+        with pytest.raises(TargetChangedError) as caught:
+            protocol.insert(elsewhere)
+        assert (caught.value.staged_for, caught.value.target) == (
+            "iceberg.bronze.other", "iceberg.bronze.service_events_raw",
+        )  # fmt: skip
+        assert engine.executed == []
+
+    @pytest.mark.parametrize("step", ["load/merge_rows.sql", "load/merge_rejects.sql"])
+    def test_staging_table_that_somebody_dropped_asks_for_staging_again(self, protocol, engine, step):
+        message = f"line 1:1: Table 'staging.attempts.rows_{ATTEMPT}' does not exist"
+        engine.answers[step] = StatementError(error_name="TABLE_NOT_FOUND", message=message, query_id="q")
+        with pytest.raises(StagingGoneError) as caught:
+            protocol.insert(manifest_of(UNIT))
+        assert caught.value.attempt == ATTEMPT
+
+    def test_table_of_the_platform_that_is_missing_is_no_staging_table(self, protocol, engine):
+        message = "line 1:1: Table 'iceberg.bronze.service_events_raw' does not exist"
+        engine.answers["load/merge_rows.sql"] = StatementError(
+            error_name="TABLE_NOT_FOUND", message=message, query_id="q"
+        )
+        with pytest.raises(StatementError):
+            protocol.insert(manifest_of(UNIT))
+
+
+class TestIsOpen:
+    @pytest.fixture
+    def is_open(self, protocol, engine):
+        """Whether a unit is open when this is recorded, and this is counted."""
+
+        def is_open(*, recorded: tuple = (), bronze: tuple = (), open_rejects: tuple = ()) -> bool:
+            engine.answers["load/recorded_ranges.sql"] = rows_of(*recorded)
+            engine.answers["load/count_bronze.sql"] = rows_of(*bronze)
+            engine.answers["load/count_open_rejects.sql"] = rows_of(*open_rejects)
+            return protocol.is_open(UNIT, manifest_of(UNIT))
+
+        return is_open
+
+    def test_unit_of_which_nothing_is_in_the_tables_is_not(self, is_open):
+        assert not is_open()
+
+    def test_unit_with_rows_and_no_commit_record_is(self, is_open, count):
+        assert is_open(bronze=(count(B, rows=1),))
+
+    def test_unit_with_rejects_and_no_commit_record_is(self, is_open):
+        assert is_open(open_rejects=(("a", 1),))
+
+    def test_unit_that_is_recorded_is_not(self, is_open, count):
+        assert not is_open(recorded=(("a", 0, 5), ("b", 0, 9)), bronze=(count(A), count(B)))
+
+    def test_unit_that_another_load_took_a_part_of_is_not(self, is_open, count):
+        assert not is_open(recorded=(("a", 0, 3),), bronze=(count(A),))
+
+    def test_sources_between_those_of_the_unit_do_not_open_it(self, is_open):
+        # They are loads of others, and whoever owns this one's objects may have taken them away.
+        assert not is_open(bronze=(("aa", 99, 99, 99, 0, [0] * 15),), open_rejects=(("aa", 1),))
 
 
 class TestEndsOfAnAttempt:
@@ -316,6 +416,16 @@ class TestEndsOfAnAttempt:
             f'drop table if exists "staging"."attempts"."rejects_{ATTEMPT}"',
         ]
         assert store.keys_under("_spool/") == store.keys_under(f"_spool/{other}/") != []
+
+    def test_drop_that_dies_leaves_nothing_that_somebody_would_finish(self, store, names):
+        places = AttemptPlaces(attempt=ATTEMPT, names=names)
+        store.put(b"{}", bucket=names.bucket, key=places.manifest_key)
+        store.put(b"PAR1", bucket=names.bucket, key=f"{places.rows_prefix}segment-000000.parquet")
+        engine = ScriptedEngine({"load/drop_staging.sql": EngineUnavailableError(message="gone")})
+        with pytest.raises(EngineUnavailableError):
+            drop_attempt(ATTEMPT, engine=engine, store=store, names=names)
+        with pytest.raises(StagingGoneError):
+            read_manifest(ATTEMPT, store=store, names=names)
 
     def test_drop_may_be_repeated(self, store, names):
         for _ in range(2):

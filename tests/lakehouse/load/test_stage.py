@@ -15,7 +15,7 @@ from lakehouse.errors import (
     PositionsNotDistinctError,
     StoreUnavailableError,
 )
-from lakehouse.identity import load_id
+from lakehouse.identity import framing_mark, load_id
 from lakehouse.load.attempt import AttemptPlaces, Manifest, Partition
 from lakehouse.load.plan import PlannedSource
 from lakehouse.load.stage import StageProgress, stage_batch
@@ -82,10 +82,10 @@ def engine(store) -> TrinoOverSpool:
 
 
 @pytest.fixture
-def source(store) -> Callable[..., PlannedSource]:
+def source(store, contract, table) -> Callable[..., PlannedSource]:
     """Put an object, and plan it from a position on."""
 
-    def source(number: int, content: bytes, *, first_position: int = 0) -> PlannedSource:
+    def source(number: int, content: bytes, *, first_position: int = 0, **begun: str) -> PlannedSource:
         key = f"staging/parking_{number}.jsonl"
         store.put(content, bucket="warehouse", key=key)
         version = store.head(bucket="warehouse", key=key)
@@ -97,6 +97,8 @@ def source(store) -> Callable[..., PlannedSource]:
             size=version.size,
             last_modified=version.last_modified,
             first_position=first_position,
+            begun_framing=begun.get("framing", framing_mark(contract.framing)),
+            begun_target=begun.get("target", table.name),
         )
 
     return source
@@ -132,8 +134,14 @@ class TestManifest:
         assert (load.source, load.source_kind) == ("s3://warehouse/staging/parking_1.jsonl", "object")
         assert (load.identity, load.source_bytes) == (planned.version.identity, planned.size)
         assert load.load_id == load_id(
-            source_id=planned.source_id, first=0, next_position=3, fingerprint=contract.fingerprint
+            source_id=planned.source_id,
+            first=0,
+            next_position=3,
+            fingerprint=contract.fingerprint,
+            framing=contract.framing,
+            columns=", ".join(f"{column.name} {column.type}" for column in table.columns),
         )
+        assert load.load_id.endswith(manifest.framing_mark)
         assert (manifest.contract, manifest.contract_fingerprint) == (contract.name, contract.fingerprint)
         assert (manifest.target, manifest.started_at, manifest.failures) == (table.name, MOMENT, ())
 
@@ -202,6 +210,14 @@ class TestManifest:
     def test_unknown_columns_are_counted_by_name(self, stage, source):
         manifest = stage(source(1, lines(event(0, colour="red"), event(1, colour="blue", wheels=4), event(2))))
         assert manifest.units[0].loads[0].unknown_columns == {"colour": 2, "wheels": 1}
+
+    def test_unknown_columns_are_named_up_to_a_number(self, stage, source):
+        # A feed that makes a name of every id would fill the ledger with them.
+        records = [event(0, **{f"id_{number}": 1 for number in range(150)}), event(1, **{"n" * 500: 1})]
+        (load,) = stage(source(1, lines(*records))).units[0].loads
+        assert len(load.unknown_columns) == 101
+        assert load.unknown_columns["(others)"] == 51
+        assert max(map(len, load.unknown_columns)) <= 100
 
     def test_counts_of_one_source_are_not_those_of_its_neighbour(self, stage, source):
         manifest = stage(source(1, lines(event(0, colour="red"))), source(2, lines(event(0, day=1, ward_id="W"))))
@@ -365,15 +381,33 @@ class TestSourcesThatAreLeftOut:
         assert not failure.is_terminal
         assert failure.source == planned.version.uri
 
-    def test_store_that_fails_ends_the_attempt(self, stage, source, store, monkeypatch):
-        @contextmanager
-        def refuse(version) -> Iterator[io.BytesIO]:
-            raise StoreUnavailableError(operation=f"get {version.uri}", message="time-out")
-            yield
+    def test_object_that_the_store_does_not_give_keeps_no_neighbour_waiting(
+        self, stage, source, store, monkeypatch
+    ):
+        lost, other = source(1, lines(event())), source(2, lines(event()))
+        opened = store.open_version
 
-        monkeypatch.setattr(store, "open_version", refuse)
+        @contextmanager
+        def refuse_one(version) -> Iterator[io.BytesIO]:
+            if version == lost.version:
+                raise StoreUnavailableError(operation=f"get {version.uri}", message="time-out")
+            with opened(version) as stream:
+                yield stream
+
+        monkeypatch.setattr(store, "open_version", refuse_one)
+        manifest = stage(lost, other)
+        assert loads_of(manifest) == [("2", 0, 1, 1)]
+        assert [failure.is_terminal for failure in manifest.failures] == [False]
+
+    def test_store_that_takes_nothing_ends_the_attempt(self, stage, source, store, monkeypatch):
+        planned = source(1, lines(event()))
+
+        def refuse(content: bytes, *, bucket: str, key: str) -> None:
+            raise StoreUnavailableError(operation=f"put s3://{bucket}/{key}", message="time-out")
+
+        monkeypatch.setattr(store, "put", refuse)
         with pytest.raises(StoreUnavailableError):
-            stage(source(1, lines(event())), source(2, lines(event())))
+            stage(planned)
 
     def test_engine_that_fails_leaves_no_manifest(self, stage, source, store, engine):
         engine.answers["load/create_staging_rows.sql"] = EngineUnavailableError(message="gone")
@@ -456,11 +490,46 @@ class TestChunks:
         ]
         assert loads_of(manifest) == [("1", 0, 6, 6), ("2", 4, 6, 6), ("3", 0, 6, 6), ("4", 0, 6, 6)]
 
-    def test_begun_source_that_fails_leaves_its_neighbours(self, stage, source):
+    def test_begun_source_that_fails_leaves_its_neighbours(self, stage, source, store):
         content = lines(*[event(number) for number in range(6)])
-        manifest = stage(source(1, content), source(2, lines(*[BAD] * 6), first_position=4), source(3, content))
+        begun = source(2, content, first_position=4)
+        store.delete(bucket="warehouse", key=begun.key)
+        manifest = stage(source(1, content), begun, source(3, content))
         assert loads_of(manifest) == [("1", 0, 6, 6), ("3", 0, 6, 6)]
         assert len(manifest.failures) == 1
+
+    def test_budget_of_a_begun_source_was_taken_before_its_first_merge(self, stage, source):
+        # What is left of it may be bad throughout, and is loaded: half a file is worse than a whole one.
+        content = lines(*[event(number) for number in range(98)], BAD, BAD)
+        manifest = stage(source(1, content, first_position=98))
+        assert loads_of(manifest) == [("1", 98, 100, 100)]
+        assert (manifest.rejects, manifest.failures) == (2, ())
+
+    @pytest.mark.parametrize(
+        ("begun", "change"),
+        [
+            ({"target": "iceberg.bronze.other"}, "its target was iceberg.bronze.other"),
+            ({"framing": "xyz"}, "its format or csv section cut the file into other records"),
+        ],
+        ids=["another table", "another framing"],
+    )
+    def test_begun_source_does_not_go_on_otherwise(self, stage, source, store, begun, change):
+        content = lines(*[event(number) for number in range(6)])
+        manifest = stage(source(1, content, first_position=4, **begun), source(2, content))
+        (failure,) = manifest.failures
+        assert failure.is_terminal
+        assert change in failure.message
+        assert loads_of(manifest) == [("2", 0, 6, 6)]
+
+    def test_source_that_was_not_begun_may_change_its_framing(self, stage, source):
+        manifest = stage(source(1, lines(event()), framing="", target=""))
+        assert loads_of(manifest) == [("1", 0, 1, 1)]
+
+    def test_large_records_are_cut_by_their_bytes(self, stage, source, contract_with):
+        by_bytes = contract_with("batch: {records: 4, bytes: 1KB}\n")
+        records = [event(number, attributes_json="x" * 1000) for number in range(8)]
+        manifest = stage(source(1, lines(*records)), contract=by_bytes)
+        assert loads_of(manifest) == [("1", 0, 4, None), ("1", 4, 8, 8)]
 
     def test_sources_that_share_a_batch_are_not_cut(self, stage, source, small):
         content = lines(*[event(number) for number in range(9)])
