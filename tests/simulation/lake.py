@@ -224,7 +224,7 @@ class Lake:
         pin = _ledger_pin(named)
         there = [row for row in self.ledger.rows() if pin.holds(row)]
         new = [
-            {**load, "contract_fingerprint": named["contract_fingerprint"], "attempt": named["attempt"]}
+            {**load, "target": named["target"], "attempt": named["attempt"]}
             for load in json.loads(named["loads"])
             if not any(_overlap(load, row) for row in there)
         ]
@@ -237,12 +237,12 @@ class Lake:
         found = []
         for source in self.sources.rows():
             if source["source_digest"] in digests:
-                ranges = [
-                    (row["first_position"], row["next_position"], row["end_position"])
-                    for row in self.ledger.rows()
-                    if row["source_id"] == source["source_id"]
-                ]
-                found.append((source["source_digest"], source["source_id"], source["identity"], ranges or None))
+                recorded = [row for row in self.ledger.rows() if row["source_id"] == source["source_id"]]
+                ranges = [(row["first_position"], row["next_position"], row["end_position"]) for row in recorded]
+                framing = min((row["load_id"][-3:] for row in recorded), default=None)
+                target = min((row["target"] for row in recorded), default=None)
+                known = (source["source_digest"], source["source_id"], source["identity"])
+                found.append((*known, ranges or None, framing, target))
         return found
 
     def _recorded(self, statement: Statement) -> list[tuple[Any, ...]]:
@@ -269,13 +269,22 @@ class Lake:
         return [(source, len(all_), len(set(all_)), min(all_), max(all_)) for source, all_ in positions.items()]
 
     def _count_bronze(self, statement: Statement) -> list[tuple[Any, ...]]:
-        pin = _pin(named_parameters(statement), source="_source_id", position="_position")
-        groups: dict[tuple[str, str], list[Row]] = {}
+        named = named_parameters(statement)
+        pin = _pin(named, source="_source_id", position="_position")
+        load_ids = json.loads(named["load_ids"])
+        groups: dict[str, list[Row]] = {}
         for row in filter(pin.holds, self.bronze.rows()):
-            groups.setdefault((row["_source_id"], row["_load_id"]), []).append(row)
+            groups.setdefault(row["_source_id"], []).append(row)
         return [
-            (*group, len(rows), len({row["_position"] for row in rows}), self._null_counts(rows))
-            for group, rows in groups.items()
+            (
+                source_id,
+                len(rows),
+                len({row["_position"] for row in rows}),
+                sum(row["_load_id"] == load_ids.get(source_id) for row in rows),
+                sum(row["_load_id"][-3:] != named["framing_mark"] for row in rows),
+                self._null_counts(rows),
+            )
+            for source_id, rows in groups.items()
         ]
 
     def _count_open_rejects(self, statement: Statement) -> list[tuple[Any, ...]]:

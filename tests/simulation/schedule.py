@@ -124,6 +124,10 @@ class ScheduledStore(ObjectStore):
         with self._store.open_version(version) as stream:
             yield stream
 
+    def get(self, *, bucket: str, key: str) -> bytes:
+        self._wait("get")
+        return self._store.get(bucket=bucket, key=key)
+
     def put(self, content: bytes, *, bucket: str, key: str) -> None:
         self._wait("put")
         self._store.put(content, bucket=bucket, key=key)
