@@ -154,6 +154,17 @@ def _one_reading(problem: str) -> WrapValidator:
     return WrapValidator(validate)
 
 
+def _not_yet(coming: StrEnum) -> AfterValidator:
+    """Refuses a value that nothing acts on yet: a contract must not promise what does not happen."""
+
+    def validate(value: StrEnum) -> StrEnum:
+        if value is coming:
+            raise PydanticCustomError("not_yet", "This does not work yet")
+        return value
+
+    return AfterValidator(validate)
+
+
 AsciiCharacter = Annotated[str, StringConstraints(min_length=1, max_length=1), AfterValidator(_ascii_character)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
 NotEmpty = Annotated[str, StringConstraints(min_length=1)]
@@ -278,8 +289,8 @@ class Contract(_Model):
     unknown_columns: UnknownColumns = UnknownColumns.IGNORE
     identical_rows: IdenticalRows = IdenticalRows.SAME_EVENT
     reject_budget: RejectBudget = RejectBudget()
-    overwrite: Overwrite = Overwrite.ADD
-    partial: Partial = Partial.FORBIDDEN
+    overwrite: Annotated[Overwrite, _not_yet(Overwrite.SUPERSEDE)] = Overwrite.ADD
+    partial: Annotated[Partial, _not_yet(Partial.ALLOWED)] = Partial.FORBIDDEN
     scrub: tuple[Annotated[str, AfterValidator(_scrub_path)], ...] = ()
     """Paths of personal data (field names joined with dots), removed before anything is stored."""
     max_record_bytes: ByteCount = 64 * 10**6

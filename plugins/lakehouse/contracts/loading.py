@@ -19,6 +19,7 @@ from lakehouse.contracts.errors import ContractError, ContractProblem
 from lakehouse.tables.definition import TableDefinition
 
 _REMEDIES = {
+    "not_yet": "Leave the key out; what happens without it is said in the README.",
     "size": "Write 1000000, 256MB or 1GB.",
     "duration": "Write 15m, 24h or 7d.",
     "zone": "Use an IANA name such as Asia/Kolkata or UTC.",

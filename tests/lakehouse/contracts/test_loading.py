@@ -90,6 +90,8 @@ def test_an_error_is_terminal_and_its_text_has_place_problem_and_remedy(load):
         ("max_record_bytes: 0", "max_record_bytes", "greater than 0"),
         ("unknown_columns: drop", "unknown_columns", "'drop' is not"),
         ("nulls: [NULL]", "nulls.0", "in quotes"),
+        ("overwrite: supersede", "overwrite", "does not work yet"),
+        ("partial: allowed", "partial", "does not work yet"),
         ("scrub: [a.b]", "", "scrub works on JSON"),
         ("csv: !!python/object:os.system {}", "csv", ""),
         ("events: {closed: {whan: a}}", "events.closed.whan", "Did you mean when?"),
