@@ -50,6 +50,7 @@ class Readiness:
     def _wait_for_one(self, engine: Engine, given_up: threading.Event) -> None:
         started = time.monotonic()
         pids: dict[str, int] = {}
+        is_told = False
         while not given_up.is_set():
             self._require_running(engine, pids)
             try:
@@ -62,6 +63,10 @@ class Readiness:
                 return
             if (seconds := time.monotonic() - started) > patience_seconds():
                 raise self._failure(engine, engine.programs[0], f"no answer after {seconds:.0f} s: {reason}")
+            if seconds > PATIENCE_SECONDS and not is_told:
+                is_told = True
+                log = self.layout.logs / f"{engine.programs[0]}.log"
+                self.console.print(f"  {engine.name} does not answer yet; the machine is busy. Its log: {log}")
             given_up.wait(PAUSE_SECONDS)
 
     def _require_running(self, engine: Engine, pids: dict[str, int]) -> None:
