@@ -214,7 +214,11 @@ def main(path: Path, runs: int) -> None:
         cases = [processes.submit(measured, name, path, runs).result() for name in DECODERS]
         probes = {name: processes.submit(probed, name).result() for name in DECODERS}
     versions = {name: version(name) for name in ("duckdb", "polars", "pyarrow", "msgspec")}
-    machine = {"cpus": os.cpu_count(), "platform": f"{platform.system()} {platform.machine()}", "python": sys.version.split()[0]}
+    machine = {
+        "cpus": os.cpu_count(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "python": sys.version.split()[0],
+    }
     report = {
         "machine": machine,
         "versions": versions,
