@@ -49,7 +49,7 @@ def ask_object_store(environment: Mapping[str, str]) -> str:
 
 
 def ask_trino(environment: Mapping[str, str]) -> str:
-    """Run a query that needs the Iceberg catalog, and so the REST catalog behind it; return Trino's version."""
+    """Run queries that need the Iceberg catalog, the REST catalog behind it, and workers; return Trino's version."""
     server = f"http://{environment['TRINO_HOST']}:{environment['TRINO_PORT']}"
     connection = trino.dbapi.connect(  # type: ignore[no-untyped-call]
         host=environment["TRINO_HOST"],
@@ -66,7 +66,8 @@ def ask_trino(environment: Mapping[str, str]) -> str:
         cursor = connection.cursor()
         cursor.execute(f"show schemas from {environment['TRINO_CATALOG']}")
         cursor.fetchall()
-        cursor.execute("select version()")
+        # A scan needs workers, which a server that has just started may not have found yet, not even itself.
+        cursor.execute("select version(), count(*) from tpch.tiny.region")
         return str(cursor.fetchone()[0])
     except (trino.exceptions.Error, trino.exceptions.HttpError, requests.RequestException) as error:
         raise NotAnsweringError(str(error)) from error

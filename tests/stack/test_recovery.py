@@ -17,7 +17,7 @@ from stack.environment_file import EXAMPLE_FILE, ensure_environment_file, port_s
 from stack.errors import EngineFailedError
 from stack.layout import StackLayout
 from stack.lifecycle import Stack
-from stack.processes import is_alive, stack_processes
+from stack.processes import stack_processes
 from stack.supervision import Supervisor
 from stack.tests_stack import free_ports
 
@@ -68,8 +68,13 @@ def require_stored_data(stack_environment: dict[str, str], query) -> Callable[[]
     return check
 
 
-def kill(pid: int) -> None:
-    psutil.Process(pid).send_signal(signal.SIGKILL)
+def kill(*pids: int) -> None:
+    """Kill processes and return when they have ended: a large one goes on answering for a moment."""
+    processes = [psutil.Process(pid) for pid in pids]
+    for process in processes:
+        process.send_signal(signal.SIGKILL)
+    _, alive = psutil.wait_procs(processes, timeout=60)
+    assert alive == []
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
@@ -77,8 +82,7 @@ def test_killed_engine_comes_back_with_the_data(
     running_stack: Stack, program_ids, require_stored_data, engine: Engine
 ):
     before = program_ids()
-    for program in engine.programs:
-        kill(before[program])
+    kill(*(before[program] for program in engine.programs))
     running_stack.up()
     after = program_ids()
     assert {name for name in before if before[name] != after[name]} == set(engine.programs)
@@ -88,10 +92,8 @@ def test_killed_engine_comes_back_with_the_data(
 def test_stack_comes_back_with_the_data_after_every_process_was_killed(running_stack: Stack, require_stored_data):
     killed = stack_processes(running_stack.layout.directory)
     assert len(killed) > len(ENGINES)
-    for process in killed:
-        process.send_signal(signal.SIGKILL)
+    kill(*(process.pid for process in killed))
     running_stack.up()
-    assert not [process.pid for process in killed if process.is_running() and is_alive(process.pid)]
     require_stored_data()
 
 
