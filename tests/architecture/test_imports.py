@@ -20,11 +20,12 @@ CODE = sorted(path for room in ("plugins", "dags", "feed", "stack") for path in 
 #: From the bottom up: a module imports its own room and those on the floors below, none beside it.
 ROOMS = (
     ("errors", "paths", "identity"),
-    ("settings", "statements"),
     ("tables.definition",),
-    ("engine", "store"),
-    ("contracts", "tables"),
+    ("contracts",),
     ("readers",),
+    ("settings", "statements"),
+    ("engine", "store"),
+    ("tables",),
     ("load",),
     ("sources", "certificate", "maintenance", "engine_check", "drain", "arrival", "repair"),
     ("hooks", "triggers"),
