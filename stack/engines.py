@@ -49,7 +49,7 @@ def ask_object_store(environment: Mapping[str, str]) -> str:
 
 
 def ask_trino(environment: Mapping[str, str]) -> str:
-    """Run queries that need the Iceberg catalog, the REST catalog behind it, and workers; return Trino's version."""
+    """Run queries that need the REST catalog and workers; return Trino's version."""
     server = f"http://{environment['TRINO_HOST']}:{environment['TRINO_PORT']}"
     connection = trino.dbapi.connect(  # type: ignore[no-untyped-call]
         host=environment["TRINO_HOST"],
