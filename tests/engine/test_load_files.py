@@ -3,12 +3,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gzip
+import io
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import BinaryIO
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from lakehouse.errors import ObjectNotFoundError
@@ -90,6 +93,52 @@ def test_csv_with_newlines_and_quotes_in_fields_arrives_as_it_was_written(make_s
     assert source.bronze("attributes_json, raw_payload, event_type") == [
         ('{"complaint_type":"Water\nSupply"}', None, "CaseSubmitted")
     ]
+
+
+def test_a_parquet_file_arrives_as_the_json_lines_it_could_have_been(make_source: MakeSource):
+    events = [event(number, attributes_json=json.dumps({"number": number})) for number in range(50)]
+    parquet, json_lines = make_source(file_format="parquet"), make_source()
+    file = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(events), file)
+    parquet.put("events.parquet", file.getvalue())
+    json_lines.put("events.jsonl", lines(events))
+    for source in (parquet, json_lines):
+        [report] = source.load()
+        assert (report.rows, report.rejects, report.failures) == (50, 0, ())
+    columns = "_position, event_time, tenant_id, service, entity_id, attributes_json"
+    assert parquet.bronze(columns) == json_lines.bronze(columns)
+    assert [account.problems for account in parquet.accounts()] == [""]
+
+
+def test_a_record_that_stands_for_several_events_gives_a_row_for_each(make_source: MakeSource):
+    source = make_source(
+        file_format="csv",
+        text="  entity_id: {from: case}\n"
+        "events:\n"
+        "  submitted:\n"
+        "    columns: {event_time: {from: opened, required: true}, event_type: {value: CaseSubmitted}}\n"
+        "  closed: {when: closed, columns: {event_time: {from: closed}, event_type: {value: CaseClosed}}}\n"
+        "batch: {records: 2, bytes: 1GB}\n",
+    )
+    source.put(
+        "requests.csv",
+        "tenant_id,case,opened,closed\n"
+        "us.boston,1,2026-10-01T00:00:00Z,2026-10-02T00:00:00Z\n"
+        "us.boston,2,2026-10-01T00:00:00Z,\n"
+        "us.boston,3,2026-10-01T00:00:00Z,2026-10-03T00:00:00Z\n",
+    )
+    [report] = source.load()
+    assert report.rows == 5
+    assert source.bronze("_position, entity_id, event_type") == [
+        (0, "1", "CaseSubmitted"),
+        (1, "1", "CaseClosed"),
+        (2, "2", "CaseSubmitted"),
+        (4, "3", "CaseSubmitted"),
+        (5, "3", "CaseClosed"),
+    ]
+    [account] = source.accounts()
+    assert (account.records_read, account.bronze_rows, account.gap_positions, account.problems) == (5, 5, 0, "")
+    assert source.load() == []
 
 
 def test_many_small_objects_share_one_commit_and_each_has_its_ledger_row(
@@ -251,7 +300,7 @@ def test_two_attempts_at_once_land_every_record_once(make_source: MakeSource):
 
 def test_an_attempt_leaves_neither_staging_table_nor_spool(make_source: MakeSource):
     source = make_source()
-    source.put("events.jsonl", lines([event(1)]) + "{\n" * 0)
+    source.put("events.jsonl", lines([event(1)]))
     attempts: list[str] = []
     source.load(on_staged=lambda manifest: attempts.append(manifest.attempt))
     [attempt] = attempts
