@@ -162,6 +162,10 @@ def load(source: str, pattern: str | None, dry_run: bool) -> None:  # noqa: FBT0
     )
     for report in reports:
         click.echo(f"{report.sources} objects: {report.rows:,} rows, {report.rejects:,} rejects")
+        if report.units_taken:
+            click.echo(
+                f"  another load recorded a part of {report.units_taken} units; run again for the rest", err=True
+            )
         for failure in report.failures:
             failed += failure.is_terminal
             click.secho(
