@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lakehouse.certificate import Account, Certificate, read_certificate
+from lakehouse.contracts import FilesContract
 from lakehouse.engine import Progress, TrinoEngine, connect_with
 from lakehouse.engine_check import EngineCheck
 from lakehouse.errors import LakehouseError, TerminalError, TransientError
@@ -86,7 +87,7 @@ def put(files: tuple[Path, ...], destination: str | None) -> None:
     settings = Settings.from_environment()
     bucket, prefix = _destination(destination, default_bucket=settings.names.bucket)
     store = store_of(settings)
-    contracts = {found.contract.name: found.contract for found in usable_sources()}
+    contracts = {found.contract.name: found.contract for found in usable_sources(FilesContract)}
     for file in files:
         key = f"{prefix}{file.name}"
         store.put_file(file, bucket=bucket, key=key)
@@ -141,7 +142,7 @@ def load(source: str, pattern: str | None, dry_run: bool) -> None:  # noqa: FBT0
     """Load what is there for SOURCE and not in bronze yet, without Airflow."""
     settings = Settings.from_environment()
     engine, store = _engine(settings), store_of(settings)
-    found = read_source(source)
+    found = read_source(source, kind=FilesContract)
     contract = found.contract
     if dry_run:
         plan = plan_files(contract, store=store, ledger=Ledger(engine=engine), pattern=pattern, register=False)

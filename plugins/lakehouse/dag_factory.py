@@ -16,6 +16,7 @@ from lakehouse.operators.report_load_operator import ReportLoadOperator
 from lakehouse.operators.stage_files_operator import StageFilesOperator
 
 if TYPE_CHECKING:
+    from lakehouse.contracts import FilesContract
     from lakehouse.sources import Source
 
 START_DATE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -48,7 +49,7 @@ def table_asset(table: str) -> Asset:
     return Asset(name=table, uri=f"iceberg://{table.replace('.', '/')}")
 
 
-def ingest_files_dag(source: Source) -> DAG:
+def ingest_files_dag(source: Source[FilesContract]) -> DAG:
     """The DAG of a file source: wait → plan → for each batch stage → insert → drop → report."""
     contract = source.contract
     with DAG(
@@ -86,7 +87,7 @@ def ingest_files_dag(source: Source) -> DAG:
     return dag
 
 
-def _load_batch(source: Source) -> Any:
+def _load_batch(source: Source[FilesContract]) -> Any:
     name = source.contract.name
 
     @task_group(group_id="load")
@@ -119,7 +120,7 @@ def _load_batch(source: Source) -> Any:
     return load
 
 
-def _params(source: Source) -> dict[str, Param]:
+def _params(source: Source[FilesContract]) -> dict[str, Param]:
     origin = source.contract.origin
     return {
         "key": Param(

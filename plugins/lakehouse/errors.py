@@ -4,6 +4,7 @@
     ├── TerminalError                 trying again cannot help; something must be changed first
     │   ├── ContractError             (contracts) a contract file is wrong
     │   ├── UnknownSourceError        no contract has this name
+    │   ├── OtherKindError            a source is not of the kind that was asked for
     │   ├── ObjectNotFoundError       a named object is not in the store
     │   ├── SchemaMismatchError       (readers) a file's columns are not the contract's
     │   ├── DamagedFileError          (readers) a file cannot be read to its end
@@ -67,6 +68,19 @@ class UnknownSourceError(TerminalError):
         )
         self.name = name
         self.known = tuple(known)
+
+
+class OtherKindError(TerminalError):
+    """A source is not of the kind that was asked for."""
+
+    def __init__(self, name: str, *, kind: str, wanted: str) -> None:
+        super().__init__(
+            f"Source {name} is of kind {kind}, not {wanted}.",
+            remedy=f"Name a source of kind {wanted}, or load {name} in the way of its own kind.",
+        )
+        self.name = name
+        self.kind = kind
+        self.wanted = wanted
 
 
 class ObjectNotFoundError(TerminalError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jinja2
 
+from lakehouse.contracts import FilesContract
 from lakehouse.contracts.contract import ColumnRule
 from lakehouse.paths import INCLUDE
 from lakehouse.sources import Source
@@ -11,7 +12,7 @@ from lakehouse.sources import Source
 _TEMPLATE = INCLUDE / "documents" / "ingest_files.md"
 
 
-def ingest_document(source: Source) -> str:
+def ingest_document(source: Source[FilesContract]) -> str:
     """The page of a file source, in Markdown."""
     # Renders Markdown, which Airflow makes safe to show.
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # noqa: S701

@@ -108,4 +108,4 @@ def test_a_broken_contract_is_an_import_error_and_leaves_the_other_sources_alone
     assert set(bag.dags) == EXPECTED - {"ingest_files__pgr_events_csv"}
     [(file, error)] = bag.import_errors.items()
     assert file.endswith("contract_errors.py")
-    assert "pgr_events_csv.yaml:3: kind: 'fils' is not 'files'" in error
+    assert "pgr_events_csv.yaml:3: kind: 'fils' is not one of 'files', 'kafka', 'rows'" in error

@@ -11,6 +11,7 @@ from lakehouse.errors import (
     EngineUnavailableError,
     LakehouseError,
     ObjectNotFoundError,
+    OtherKindError,
     PositionsNotDistinctError,
     RangeTakenError,
     RejectBudgetError,
@@ -30,6 +31,7 @@ from lakehouse.errors import (
 
 TERMINAL = {
     UnknownSourceError: UnknownSourceError("parking", known=["pgr_events_csv"]),
+    OtherKindError: OtherKindError("pgr_events_csv", kind="files", wanted="rows"),
     ObjectNotFoundError: ObjectNotFoundError(bucket="warehouse", key="staging/a.csv"),
     RejectBudgetError: RejectBudgetError(
         source="s3://warehouse/a.csv", rejects=30, records=100, share=0.05, by_reason={"wrong_type": 30}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse.contracts import ContractError
-from lakehouse.errors import UnknownSourceError
+from lakehouse.contracts import Contract, ContractError, FilesContract, RowsContract
+from lakehouse.errors import OtherKindError, UnknownSourceError
 from lakehouse.paths import CONTRACTS
 from lakehouse.sources import check_contracts, read_source, usable_sources
 
@@ -18,7 +18,7 @@ def contracts(tmp_path: Path) -> Path:
 
 
 def names(directory: Path) -> list[str]:
-    return [source.contract.name for source in usable_sources(directory=directory)]
+    return [source.contract.name for source in usable_sources(Contract, directory=directory)]
 
 
 def test_a_source_has_the_definition_of_its_target():
@@ -46,3 +46,17 @@ def test_of_two_sources_that_take_the_same_keys_the_first_goes_on(contracts: Pat
     assert names(contracts) == ["pgr_events_csv", "pgr_events_jsonl"]
     with pytest.raises(ContractError, match="takes some of the same keys"):
         check_contracts(directory=contracts)
+
+
+def test_sources_of_one_kind_are_told_from_others(contracts: Path):
+    text = "name: parking_fines\nkind: rows\ntarget: iceberg.bronze.service_events_raw\n"
+    (contracts / "parking_fines.yaml").write_text(text)
+
+    assert [source.contract.name for source in usable_sources(RowsContract, directory=contracts)] == [
+        "parking_fines"
+    ]
+    assert "parking_fines" not in [
+        source.contract.name for source in usable_sources(FilesContract, directory=contracts)
+    ]
+    with pytest.raises(OtherKindError, match=r"parking_fines is of kind rows, not files"):
+        read_source("parking_fines", kind=FilesContract, directory=contracts)

@@ -4,6 +4,20 @@ from __future__ import annotations
 
 from lakehouse.contracts.contract import Contract
 from lakehouse.contracts.errors import ContractError, ContractProblem
+from lakehouse.contracts.files_contract import FilesContract
+from lakehouse.contracts.kafka_contract import KafkaContract
+from lakehouse.contracts.kinds import AnyContract
 from lakehouse.contracts.loading import load_contract, load_contracts
+from lakehouse.contracts.rows_contract import RowsContract
 
-__all__ = ["Contract", "ContractError", "ContractProblem", "load_contract", "load_contracts"]
+__all__ = [
+    "AnyContract",
+    "Contract",
+    "ContractError",
+    "ContractProblem",
+    "FilesContract",
+    "KafkaContract",
+    "RowsContract",
+    "load_contract",
+    "load_contracts",
+]

@@ -1,17 +1,18 @@
-"""A source's contract: where its records lie, how they are read, what is taken and what is refused.
+"""What the contracts of every kind of source say: how its records are judged, what is taken and what is refused.
 
-The docstrings and descriptions here are what an editor shows, through the JSON Schema made from these models.
+Where the records come from is said by the kinds: :mod:`lakehouse.contracts.files_contract`,
+:mod:`lakehouse.contracts.kafka_contract` and :mod:`lakehouse.contracts.rows_contract`. The docstrings and
+descriptions there and here are what an editor shows, through the JSON Schema made from these models.
 """
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import json
-import re
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import croniter
@@ -28,36 +29,13 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from lakehouse.contracts.glob import Glob
 from lakehouse.contracts.quantities import ByteCount, Duration
 from lakehouse.contracts.value_types import EPOCH_MILLISECONDS, EPOCH_SECONDS, ISO_8601
 
 #: Changes when the same record under the same contract gets another verdict or another value.
 _JUDGING_VERSION = 2
 _FINGERPRINT_CHARACTERS = 16
-_JUDGING = frozenset(
-    {
-        "origin",
-        "csv",
-        "target",
-        "nulls",
-        "times",
-        "columns",
-        "events",
-        "unknown_columns",
-        "scrub",
-        "max_record_bytes",
-    }
-)
-_NOT_JUDGING_OF_ORIGIN = frozenset({"bucket", "key"})
-
-
-class Format(StrEnum):
-    """How the records of a file are written; compression is found by content."""
-
-    CSV = "csv"
-    JSONL = "jsonl"
-    PARQUET = "parquet"
+_JUDGING = frozenset({"target", "nulls", "times", "columns", "unknown_columns", "scrub", "max_record_bytes"})
 
 
 class UnknownColumns(StrEnum):
@@ -75,38 +53,10 @@ class IdenticalRows(StrEnum):
     DISTINCT = "distinct"
 
 
-class Overwrite(StrEnum):
-    """What happens when an object is put again with other bytes."""
+class Section(BaseModel):
+    """A part of a contract: cannot be changed, and takes no key that it does not know."""
 
-    ADD = "add"
-    SUPERSEDE = "supersede"
-
-
-class Partial(StrEnum):
-    """Whether the first chunks of a file may be merged before its end was read."""
-
-    ALLOWED = "allowed"
-    FORBIDDEN = "forbidden"
-
-
-class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-def _ascii_character(character: str) -> str:
-    if not character.isascii() or character in "\r\n\0":
-        raise PydanticCustomError("character", "Not one ASCII character other than a line end or NUL")
-    return character
-
-
-def _encoding(name: str) -> str:
-    try:
-        # Only encodings of text can do this; there are others.
-        "".encode(name)
-        codecs.getincrementaldecoder(name)
-        return codecs.lookup(name).name
-    except (LookupError, UnicodeError):
-        raise PydanticCustomError("encoding", "There is no encoding of this name") from None
 
 
 def _zone(name: str) -> str:
@@ -141,7 +91,7 @@ def _scrub_path(path: str) -> str:
     return path
 
 
-def _one_reading(problem: str) -> WrapValidator:
+def one_reading(problem: str) -> WrapValidator:
     """One problem for a value that fits no branch of a union, where pydantic would list one for each branch."""
 
     def validate(value: object, handler: ValidatorFunctionWrapHandler) -> object:
@@ -154,55 +104,17 @@ def _one_reading(problem: str) -> WrapValidator:
     return WrapValidator(validate)
 
 
-def _not_yet(coming: StrEnum) -> AfterValidator:
-    """Refuses a value that nothing acts on yet: a contract must not promise what does not happen."""
-
-    def validate(value: StrEnum) -> StrEnum:
-        if value is coming:
-            raise PydanticCustomError("not_yet", "This does not work yet")
-        return value
-
-    return AfterValidator(validate)
-
-
-AsciiCharacter = Annotated[str, StringConstraints(min_length=1, max_length=1), AfterValidator(_ascii_character)]
+Cron = Annotated[str, AfterValidator(_cron)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
 NotEmpty = Annotated[str, StringConstraints(min_length=1)]
-Constant = Annotated[str | int | float | bool, _one_reading("Not a text, a number, true or false")]
+Constant = Annotated[str | int | float | bool, one_reading("Not a text, a number, true or false")]
 AllowedValues = Annotated[
     NotEmpty | Annotated[tuple[str, ...], Field(min_length=1)],
-    _one_reading("Neither a glob nor a list of texts"),
+    one_reading("Neither a glob nor a list of texts"),
 ]
 
 
-class ObjectsOrigin(_Model):
-    """Objects of a bucket."""
-
-    bucket: NotEmpty
-    key: NotEmpty
-    """Glob over keys: `*` and `?` stay within one `/` segment, `**` crosses segments."""
-    format: Format
-
-
-class CsvDialect(_Model):
-    """How a CSV file is written."""
-
-    delimiter: AsciiCharacter = ","
-    quote: AsciiCharacter = '"'
-    """Written twice inside a quoted field, it stands for itself."""
-    encoding: Annotated[str, AfterValidator(_encoding)] = "utf-8"
-    """Of a file without a byte order mark."""
-    skip_lines: Annotated[int, Field(ge=0)] = 0
-    """Lines above the header."""
-
-    @model_validator(mode="after")
-    def _tells_delimiter_from_quote(self) -> CsvDialect:
-        if self.delimiter == self.quote:
-            raise PydanticCustomError("dialect", "Delimiter and quote are the same character")
-        return self
-
-
-class TimeReading(_Model):
+class TimeReading(Section):
     """How times are read."""
 
     zone: Annotated[str, AfterValidator(_zone)] = "UTC"
@@ -219,7 +131,7 @@ class TimeReading(_Model):
         return self
 
 
-class ColumnRule(_Model):
+class ColumnRule(Section):
     """What differs, for one column of the target, from "same name, same type"."""
 
     field: Annotated[NotEmpty | None, Field(alias="from")] = None
@@ -242,7 +154,7 @@ class ColumnRule(_Model):
         return self
 
 
-class EventRule(_Model):
+class EventRule(Section):
     """One of the events that a record may stand for."""
 
     when: NotEmpty | None = None
@@ -252,30 +164,28 @@ class EventRule(_Model):
     """Columns of this event; they go before those that all events share."""
 
 
-class RejectBudget(_Model):
-    """How much may be refused before a file is."""
+class RejectBudget(Section):
+    """How much may be refused before all of it is."""
 
     share: Annotated[float, Field(ge=0, le=1)] = 0.05
-    """Of the records of a file."""
+    """Of the records that are read together: those of a file, or of a call."""
 
 
-class BatchLimits(_Model):
+class BatchLimits(Section):
     """How much one load takes together."""
 
     records: Annotated[int, Field(gt=0)] = 1_000_000
     bytes: ByteCount = 10**9
 
 
-class Contract(_Model):
-    """The contract of one source."""
+class Contract(Section):
+    """What the contracts of all sources say."""
 
     name: Identifier
     """As the file is called, without `.yaml`."""
-    kind: Literal["files"]
+    kind: str
     description: str = ""
     owner: str = ""
-    origin: Annotated[ObjectsOrigin, Field(alias="from")]
-    csv: CsvDialect = CsvDialect()
     target: NotEmpty
     """A table of include/sql/tables/bronze, as catalog.schema.table."""
     nulls: tuple[str, ...] = ()
@@ -283,102 +193,51 @@ class Contract(_Model):
     times: TimeReading = TimeReading()
     columns: dict[str, ColumnRule] = {}
     """What differs from "same name, same type", by column of the target."""
-    events: Annotated[dict[Identifier, EventRule], Field(max_length=100)] = {}
-    """The events that one record stands for, by name. The event in place k of n has position record * n + k, so
-    another order, or another number, makes other keys."""
     unknown_columns: UnknownColumns = UnknownColumns.IGNORE
     identical_rows: IdenticalRows = IdenticalRows.SAME_EVENT
     reject_budget: RejectBudget = RejectBudget()
-    overwrite: Annotated[Overwrite, _not_yet(Overwrite.SUPERSEDE)] = Overwrite.ADD
-    partial: Annotated[Partial, _not_yet(Partial.ALLOWED)] = Partial.FORBIDDEN
     scrub: tuple[Annotated[str, AfterValidator(_scrub_path)], ...] = ()
     """Paths of personal data (field names joined with dots), removed before anything is stored."""
     max_record_bytes: ByteCount = 64 * 10**6
     batch: BatchLimits = BatchLimits()
-    schedule: Annotated[str, AfterValidator(_cron)] | None = None
-    """Cron of the sweep that finds what no arrival announced."""
     freshness: Duration | None = None
     """How old the newest load may be."""
-
-    @model_validator(mode="after")
-    def _has_sections_of_its_format(self) -> Contract:
-        if self.origin.format is not Format.CSV and "csv" in self.model_fields_set:
-            raise PydanticCustomError("section", "There is a csv section, but the format is not csv")
-        if self.origin.format is Format.CSV and self.scrub:
-            raise PydanticCustomError("section", "scrub works on JSON records, but the format is csv")
-        return self
-
-    @model_validator(mode="after")
-    def _loses_nothing_between_events(self) -> Contract:
-        if self.events and all(event.when is not None for event in self.events.values()):
-            raise PydanticCustomError(
-                "events", "Each event has a when, so a record might stand for none and vanish"
-            )
-        if self.events and self.unknown_columns is not UnknownColumns.IGNORE:
-            raise PydanticCustomError("events", "With events, unknown_columns can only be ignore")
-        return self
 
     @cached_property
     def fingerprint(self) -> str:
         """Digest (16 hexadecimal characters) of what decides how a record is judged, and of nothing else."""
-        judging = self.model_dump(mode="json", include=set(_JUDGING))
-        judging["origin"] = {
-            name: value for name, value in judging["origin"].items() if name not in _NOT_JUDGING_OF_ORIGIN
-        }
+        judging = self.model_dump(mode="json", include=set(_JUDGING)) | self._judging_of_kind()
         canonical = json.dumps([_JUDGING_VERSION, judging], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:_FINGERPRINT_CHARACTERS]
 
-    @cached_property
+    def _judging_of_kind(self) -> dict[str, Any]:
+        """What else decides, in a contract of this kind."""
+        return {"kind": self.kind}
+
+    @property
     def framing(self) -> str:
-        """What decides which bytes of a file are record number n, and its events' positions; canonical JSON."""
-        dialect = self.csv.model_dump(mode="json") if self.origin.format is Format.CSV else {}
-        return json.dumps([self.origin.format, dialect, *self.events], sort_keys=True)
+        """What decides which bytes are the record at a position; canonical JSON.
 
-    @cached_property
-    def key_glob(self) -> Glob:
-        return Glob(self.origin.key)
-
-    def matches(self, bucket: str, key: str) -> bool:
-        """Whether an object is this source's, by name.
-
-        A key that names another format (``.csv``, ``.jsonl``; the last one counts) is not: ``*.csv*`` does not
-        take ``events.csv.jsonl``.
+        Broker and caller hand over single records, so in their contracts nothing does.
         """
-        return (
-            bucket == self.origin.bucket
-            and self.key_glob.matches(key)
-            and _format_named_in(key) in {None, self.origin.format}
-        )
+        return json.dumps([self.kind])
 
-    def overlaps(self, other: Contract) -> bool:
-        """Whether some key may be both contracts'."""
-        return (
-            self.origin.bucket == other.origin.bucket
-            and self.key_glob.overlaps(other.key_glob)
-            and self._may_be_of(other.origin.format)
-            and other._may_be_of(self.origin.format)
-        )
-
-    def _may_be_of(self, file_format: Format) -> bool:
-        """Whether a key that this contract takes may be one of a format."""
-        return file_format is self.origin.format or _format_named_in(self.origin.key) is None
+    @property
+    def record_events(self) -> Mapping[str, EventRule]:
+        """The events that one record stands for, by name, in the order of their positions; none if it is one."""
+        return {}
 
     def by_event(self) -> tuple[Contract, ...]:
         """A contract for each of the events, which has no other; the contract itself if it names none."""
-        return tuple(
-            self.model_copy(update={"columns": {**self.columns, **event.columns}, "events": {name: event}})
-            for name, event in self.events.items()
-        ) or (self,)
+        return (self,)
+
+    def overlaps(self, other: Contract) -> bool:  # noqa: ARG002
+        """Whether some record may be both contracts'."""
+        return False
 
     def rule(self, column: str) -> ColumnRule:
         """What the contract says of a column of the target."""
         return self.columns.get(column, _SAME_NAME_SAME_TYPE)
 
 
-def _format_named_in(key: str) -> str | None:
-    named = _NAMED_FORMAT.findall(key)
-    return named[-1] if named else None
-
-
-_NAMED_FORMAT = re.compile(rf"\.({'|'.join(Format)})")
 _SAME_NAME_SAME_TYPE = ColumnRule()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from lakehouse.contracts.contract import Contract
+from lakehouse.contracts.kinds import ANY_CONTRACT
 from lakehouse.paths import CONTRACTS
 
 SCHEMA_PATH = CONTRACTS / "contract.schema.json"
@@ -14,7 +14,7 @@ def contract_schema() -> str:
     """The schema's text, as it is kept beside the contracts."""
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Contract.model_json_schema(by_alias=True),
+        **ANY_CONTRACT.json_schema(by_alias=True),
         "title": "The contract of a source",
     }
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

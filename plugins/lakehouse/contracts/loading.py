@@ -16,6 +16,9 @@ from lakehouse.contracts.column_judge import constant_problem
 from lakehouse.contracts.contract import ColumnRule, Contract, EventRule
 from lakehouse.contracts.document import Document, KeyPath
 from lakehouse.contracts.errors import ContractError, ContractProblem
+from lakehouse.contracts.files_contract import FilesContract
+from lakehouse.contracts.kafka_contract import KafkaContract
+from lakehouse.contracts.kinds import ANY_CONTRACT, KINDS, AnyContract
 from lakehouse.tables.definition import TableDefinition
 
 _REMEDIES = {
@@ -31,13 +34,16 @@ _REMEDIES = {
     "bool_type": "Write true or false.",
     "section": "Remove the section, or correct from.format.",
     "events": "Leave out when of the event that every record is, and unknown_columns.",
+    "topic": "Topics have up to 249 letters, digits, ., _ and -.",
+    "pattern": "Write a regular expression that whole names of topics match.",
+    "topics": "Give one of the two.",
     "constant": "Keep value alone, or use default.",
 }  # fmt: skip
 
 
 def load_contract(
     path: Path, tables: Mapping[str, TableDefinition], *, environment: Mapping[str, str] | None = None
-) -> Contract:
+) -> AnyContract:
     """Read and check one file.
 
     :param tables: the tables a contract may target, by full name.
@@ -50,14 +56,14 @@ def load_contract(
 
 def load_contracts(
     directory: Path, tables: Mapping[str, TableDefinition], *, environment: Mapping[str, str] | None = None
-) -> Mapping[str, Contract]:
-    """Read and check every ``*.yaml`` of a directory, and that no object has two contracts; by name.
+) -> Mapping[str, AnyContract]:
+    """Read and check every ``*.yaml`` of a directory, and that nothing is taken by two contracts; by name.
 
     :raises ContractError: with everything that is wrong with any of the files.
     """
     variables = os.environ if environment is None else environment
     problems: list[ContractProblem] = []
-    loaded: list[tuple[Contract, Document]] = []
+    loaded: list[tuple[AnyContract, Document]] = []
     for path in sorted(directory.glob("*.yaml")):
         try:
             loaded.append(_load(path, tables, variables))
@@ -65,9 +71,7 @@ def load_contracts(
             problems += error.problems
     for (first, _), (second, document) in combinations(loaded, 2):
         if first.overlaps(second):
-            problem = f"{first.name} takes some of the same keys ({first.origin.key})."
-            remedy = "Make the two patterns differ before their first wildcard, or in their suffix."
-            problems.append(document.problem(("from", "key"), problem, remedy))
+            problems.append(_overlap_problem(first, document))
     if problems:
         raise ContractError(problems)
     return {contract.name: contract for contract, _ in loaded}
@@ -75,13 +79,13 @@ def load_contracts(
 
 def _load(
     path: Path, tables: Mapping[str, TableDefinition], environment: Mapping[str, str]
-) -> tuple[Contract, Document]:
+) -> tuple[AnyContract, Document]:
     document = Document(path, environment=environment)
     problems = list(document.problems)
     contract = None
     try:
         # As JSON and not as Python: strict, yet a list may become a tuple and a text an enum.
-        contract = Contract.model_validate_json(json.dumps(document.data), strict=True)
+        contract = ANY_CONTRACT.validate_json(json.dumps(document.data), strict=True)
     except ValidationError as error:
         problems += [_explained(document, details) for details in error.errors(include_url=False)]
     else:
@@ -92,13 +96,32 @@ def _load(
     return contract, document
 
 
+def _overlap_problem(first: AnyContract, document: Document) -> ContractProblem:
+    match first:
+        case FilesContract():
+            problem = f"{first.name} takes some of the same keys ({first.origin.key})."
+            remedy = "Make the two patterns differ before their first wildcard, or in their suffix."
+            return document.problem(("from", "key"), problem, remedy)
+        case KafkaContract():
+            problem = f"{first.name} takes some of the same topics ({first.origin.topic or first.origin.pattern})."
+            return document.problem(("from",), problem, "A message is loaded once: keep one of the two contracts.")
+        case _:
+            raise AssertionError(first)
+
+
 def _explained(document: Document, details: ErrorDetails) -> ContractProblem:
-    key = tuple(details["loc"])
+    kind, *rest = details["loc"] or ("",)
+    key = tuple(rest)
     written = details["input"]
     remedy = _REMEDIES.get(details["type"], "")
     match details["type"]:
+        case "union_tag_not_found" if isinstance(written, dict):
+            return document.problem(("kind",), "The key is missing.", f"Add it: one of {', '.join(KINDS)}.")
+        case "union_tag_invalid":
+            tag, known = details["ctx"]["tag"], details["ctx"]["expected_tags"]
+            return document.problem(("kind",), f"{tag!r} is not one of {known}.")
         case "extra_forbidden":
-            return document.problem(key, "There is no such key.", _did_you_mean(str(key[-1]), _keys_at(key[:-1])))
+            return _unknown_key(document, key, kind=str(kind))
         case "missing":
             return document.problem(key, "The key is missing.", "Add it.")
         case "enum" | "literal_error":
@@ -108,13 +131,21 @@ def _explained(document: Document, details: ErrorDetails) -> ContractProblem:
             return document.problem(key, f"{details['msg']}{shown}.", remedy)
 
 
+def _unknown_key(document: Document, key: KeyPath, *, kind: str) -> ContractProblem:
+    others = [other for other, model in KINDS.items() if len(key) == 1 and key[0] in _keys_of(model)]
+    if others:
+        problem = f"A contract of kind {kind} has no such key."
+        return document.problem(key, problem, f"Remove it, or make the kind {' or '.join(others)}.")
+    return document.problem(key, "There is no such key.", _did_you_mean(str(key[-1]), _keys_at(key[:-1], kind)))
+
+
 def _is_scalar(value: object) -> bool:
     return value is None or isinstance(value, str | int | float | bool)
 
 
-def _keys_at(key: KeyPath) -> list[str]:
-    """The keys a contract may have below a key that is there."""
-    sections = {field.alias or name: field.annotation for name, field in Contract.model_fields.items()}
+def _keys_at(key: KeyPath, kind: str) -> list[str]:
+    """The keys a contract of a kind may have below a key that is there."""
+    sections = {field.alias or name: field.annotation for name, field in KINDS[kind].model_fields.items()}
     match key:
         case ():
             return list(sections)
@@ -124,8 +155,10 @@ def _keys_at(key: KeyPath) -> list[str]:
             section = EventRule
         case _:
             section = sections[str(key[0])]
-    if not (isinstance(section, type) and issubclass(section, BaseModel)):
-        return []
+    return _keys_of(section) if isinstance(section, type) and issubclass(section, BaseModel) else []
+
+
+def _keys_of(section: type[BaseModel]) -> list[str]:
     return [field.alias or name for name, field in section.model_fields.items()]
 
 
@@ -149,7 +182,7 @@ def _target_problems(
         yield document.problem(("target",), f"There is no table {contract.target}.", remedy)
         return
     yield from _column_problems(contract, contract.columns, ("columns",), document, table)
-    for (name, event), of_event in zip(contract.events.items(), contract.by_event(), strict=False):
+    for (name, event), of_event in zip(contract.record_events.items(), contract.by_event(), strict=False):
         yield from _column_problems(of_event, event.columns, ("events", name, "columns"), document, table)
 
 

@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 _BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -33,6 +33,10 @@ def _duration(value: object) -> object:
     return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
 
 
+def _written(duration: timedelta) -> str:
+    return f"{int(duration.total_seconds())}s"
+
+
 ByteCount = Annotated[
     int,
     Field(gt=0),
@@ -51,6 +55,7 @@ ByteCount = Annotated[
 Duration = Annotated[
     timedelta,
     BeforeValidator(_duration),
+    PlainSerializer(_written, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$"}),
 ]
 """A span of time, written with a unit."""

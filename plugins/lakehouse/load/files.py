@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 
-from lakehouse.contracts.contract import Contract
+from lakehouse.contracts.files_contract import FilesContract
 from lakehouse.engine import Engine
 from lakehouse.errors import CommitConflictError, StagingGoneError
 from lakehouse.load.attempt import Manifest
@@ -30,7 +30,7 @@ def _ignore_step(_done: StepDone) -> None:
 
 
 def load_files(
-    contract: Contract,
+    contract: FilesContract,
     *,
     table: TableDefinition,
     engine: Engine,

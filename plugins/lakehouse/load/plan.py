@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import BinaryIO
 
-from lakehouse.contracts.contract import Contract
+from lakehouse.contracts.files_contract import FilesContract
 from lakehouse.contracts.glob import Glob
 from lakehouse.errors import ObjectNotFoundError, TerminalError
 from lakehouse.identity import ObjectVersion, SourceIdentity
@@ -25,7 +25,7 @@ SHARED_BATCH_OBJECT_BYTES = 64 * 1024 * 1024
 class NotOfSourceError(TerminalError):
     """Somebody asked a source for an object that is not its own."""
 
-    def __init__(self, *, uri: str, contract: Contract) -> None:
+    def __init__(self, *, uri: str, contract: FilesContract) -> None:
         super().__init__(
             f"{uri} is not an object of {contract.name}, which takes "
             f"s3://{contract.origin.bucket}/{contract.origin.key}.",
@@ -118,7 +118,7 @@ class Plan:
 
 
 def plan_files(
-    contract: Contract,
+    contract: FilesContract,
     *,
     store: ObjectStore,
     ledger: Ledger,
@@ -203,7 +203,7 @@ def cut(sources: Iterable[PlannedSource], *, batch_bytes: int, limits: PlanLimit
         yield Batch(sources=tuple(run))
 
 
-def _listing(contract: Contract, *, store: ObjectStore, pattern: str | None) -> Iterator[ObjectVersion]:
+def _listing(contract: FilesContract, *, store: ObjectStore, pattern: str | None) -> Iterator[ObjectVersion]:
     bucket = contract.origin.bucket
     glob = contract.key_glob if pattern is None else Glob(key_of(pattern, contract=contract))
     found = False
@@ -219,7 +219,7 @@ def _listing(contract: Contract, *, store: ObjectStore, pattern: str | None) -> 
         raise ObjectNotFoundError(bucket=bucket, key=glob.pattern)
 
 
-def key_of(pattern: str, *, contract: Contract) -> str:
+def key_of(pattern: str, *, contract: FilesContract) -> str:
     """The key of a pattern that somebody typed: ``s3://bucket/key``, or a key of the contract's bucket.
 
     :raises NotOfSourceError: it names another bucket.
@@ -235,7 +235,7 @@ def key_of(pattern: str, *, contract: Contract) -> str:
 def _identified(
     pending: Sequence[tuple[ObjectVersion, SourceProgress | None]],
     *,
-    contract: Contract,
+    contract: FilesContract,
     ledger: Ledger,
     register: bool,
 ) -> list[PlannedSource]:

@@ -10,6 +10,7 @@ from airflow.providers.amazon.aws.triggers.s3 import S3KeyTrigger
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
+from lakehouse.contracts import FilesContract
 from lakehouse.contracts.glob import Glob
 from lakehouse.errors import StoreUnavailableError, TerminalError
 from lakehouse.load.plan import key_of
@@ -108,5 +109,5 @@ class ObjectSensor(BaseSensorOperator):
         return f"{self.key} did not come within {self.wait_minutes} minutes"
 
     def _sought(self) -> tuple[str, Glob]:
-        contract = read_source(self.source).contract
+        contract = read_source(self.source, kind=FilesContract).contract
         return contract.origin.bucket, Glob(key_of(self.key, contract=contract))

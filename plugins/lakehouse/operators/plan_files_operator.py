@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.contracts import FilesContract
 from lakehouse.load.plan import Plan, plan_files
 from lakehouse.load.plan_store import store_batches
 from lakehouse.load.preflight import preflight
@@ -37,7 +38,7 @@ class PlanFilesOperator(LakehouseOperator):
         self.is_dry_run = is_dry_run
 
     def perform(self, context: Context) -> list[dict[str, Any]]:
-        source = read_source(self.source)
+        source = read_source(self.source, kind=FilesContract)
         ledger = self.ledger(context)
         # A template renders to text.
         is_dry_run = str(self.is_dry_run).lower() == "true"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from lakehouse.contracts import FilesContract
 from lakehouse.load.plan import remaining
 from lakehouse.load.plan_store import read_batch
 from lakehouse.load.stage import StageProgress, stage_batch
@@ -35,7 +36,7 @@ class StageFilesOperator(LakehouseOperator):
         self.batch = batch
 
     def perform(self, context: Context) -> str:
-        source = read_source(self.source)
+        source = read_source(self.source, kind=FilesContract)
         planned = read_batch(self.batch["key"], store=self.store, names=self.names)
         batch = remaining(planned, ledger=self.ledger(context))
         if not batch.sources:

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Sequence
 
 from lakehouse.contracts.column_judge import ColumnJudge
-from lakehouse.contracts.contract import Contract, CsvDialect
+from lakehouse.contracts.files_contract import CsvDialect, FilesContract
 from lakehouse.readers.errors import SchemaMismatchError
 from lakehouse.readers.file_columns import FileColumns, checked_columns
 from lakehouse.readers.record_batches import Record
@@ -17,7 +17,7 @@ def fields_of(record: str, dialect: CsvDialect) -> list[str]:
     return next(csv.reader([record], delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True))
 
 
-def checked_header(record: Record, contract: Contract, judges: Sequence[ColumnJudge]) -> FileColumns:
+def checked_header(record: Record, contract: FilesContract, judges: Sequence[ColumnJudge]) -> FileColumns:
     """The columns that a file's first record names.
 
     :raises SchemaMismatchError: it cannot be read, or the columns are not those the contract wants.
@@ -25,7 +25,7 @@ def checked_header(record: Record, contract: Contract, judges: Sequence[ColumnJu
     return checked_columns(_names(record, contract), contract, judges)
 
 
-def _names(record: Record, contract: Contract) -> list[str]:
+def _names(record: Record, contract: FilesContract) -> list[str]:
     try:
         if isinstance(record, bytes):
             return fields_of(record.decode(), contract.csv)

@@ -12,7 +12,8 @@ from itertools import chain
 from typing import BinaryIO
 
 from lakehouse.contracts.column_judge import WHOLE_RECORD
-from lakehouse.contracts.contract import Contract, UnknownColumns
+from lakehouse.contracts.contract import UnknownColumns
+from lakehouse.contracts.files_contract import FilesContract
 from lakehouse.contracts.reason import Reason, Refusal
 from lakehouse.readers.csv_header import checked_header
 from lakehouse.readers.csv_records import split_records
@@ -38,7 +39,7 @@ _BLANK_LINE = Refusal(Reason.EMPTY_RECORD, "the line is blank")
 class CsvReader:
     """Reads CSV files under one contract."""
 
-    def __init__(self, contract: Contract, table: TableDefinition, *, batch_records: int) -> None:
+    def __init__(self, contract: FilesContract, table: TableDefinition, *, batch_records: int) -> None:
         self._contract = contract
         self._rows = RowJudge(contract, table)
         self._batch_records = batch_records

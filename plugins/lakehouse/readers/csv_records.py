@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from lakehouse.contracts.contract import CsvDialect
+from lakehouse.contracts.files_contract import CsvDialect
 from lakehouse.contracts.reason import Reason, Refusal
 from lakehouse.readers.record_batches import BrokenRecord, OversizedRecord, Record
 from lakehouse.readers.source_text import SourceText

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO, Protocol
 
-from lakehouse.contracts.contract import Contract, Format
+from lakehouse.contracts.contract import Contract
+from lakehouse.contracts.files_contract import FilesContract, Format, ObjectsOrigin
 from lakehouse.readers.csv_reader import CsvReader
 from lakehouse.readers.events_reader import EventsReader
 from lakehouse.readers.jsonl_reader import JsonlReader
@@ -30,17 +31,17 @@ class Reader(Protocol):
 
 
 def reader_for(contract: Contract, table: TableDefinition, *, batch_records: int = BATCH_RECORDS) -> Reader:
-    """The reader of a contract's format.
+    """The reader of a contract's format; of messages and rows, which come as JSON, that of JSON lines.
 
     :param batch_records: the most records of one batch (which also ends at about 64 MB).
     """
     contracts = contract.by_event()
     if len(contracts) > 1:
         return EventsReader([reader_for(event, table, batch_records=batch_records) for event in contracts])
-    match contract.origin.format:
-        case Format.JSONL:
-            return JsonlReader(contract, table, batch_records=batch_records)
-        case Format.CSV:
+    match contract:
+        case FilesContract(origin=ObjectsOrigin(format=Format.CSV)):
             return CsvReader(contract, table, batch_records=batch_records)
-        case Format.PARQUET:
+        case FilesContract(origin=ObjectsOrigin(format=Format.PARQUET)):
             return ParquetReader(contract, table, batch_records=batch_records)
+        case _:
+            return JsonlReader(contract, table, batch_records=batch_records)

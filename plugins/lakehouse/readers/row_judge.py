@@ -52,7 +52,7 @@ def _event_judges(contract: Contract) -> tuple[ColumnJudge, ...]:
             required=True,
             nulls=frozenset(contract.nulls),
         )
-        for name, event in contract.events.items()
+        for name, event in contract.record_events.items()
         if event.when is not None
     )
 

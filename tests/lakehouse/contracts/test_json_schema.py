@@ -37,3 +37,18 @@ def test_an_editor_finds_what_loading_would_refuse(wrong):
     contract = yaml.safe_load(SHIPPED[0].read_text(encoding="utf-8"))
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(contract | wrong, json.loads(contract_schema()))
+
+
+def test_an_editor_checks_each_kind_by_its_own_keys():
+    kafka = {
+        "name": "pgr_events",
+        "kind": "kafka",
+        "from": {"topic": "pgr-events", "group": "bronze-ingestion", "start": "2026-11-01T00:00:00Z"},
+        "target": "iceberg.bronze.service_events_raw",
+        "batch": {"interval": "5s"},
+    }
+    rows = {"name": "pgr_events", "kind": "rows", "target": "iceberg.bronze.service_events_raw"}
+    for contract in (kafka, rows):
+        jsonschema.validate(contract, json.loads(contract_schema()))
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(contract | {"csv": {"delimiter": ";"}}, json.loads(contract_schema()))

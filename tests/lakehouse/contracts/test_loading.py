@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lakehouse.contracts import load_contract, load_contracts
-from lakehouse.contracts.contract import Partial, UnknownColumns
+from lakehouse.contracts.contract import UnknownColumns
 from lakehouse.contracts.errors import ContractError
+from lakehouse.contracts.files_contract import Partial
 from lakehouse.errors import TerminalError
 from lakehouse.paths import CONTRACTS
 
@@ -126,6 +127,36 @@ def test_a_missing_key_is_named(write, tables):
         load_contract(write("name: parking_fines\nkind: files\n"), tables)
 
     assert [problem.key for problem in caught.value.problems] == ["from", "target"]
+
+
+def test_a_missing_kind_is_named_with_the_kinds_there_are(write, tables):
+    with pytest.raises(ContractError) as caught:
+        load_contract(write("name: parking_fines\ntarget: iceberg.bronze.service_events_raw\n"), tables)
+
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.key) == (1, "kind")
+    assert "files, kafka, rows" in problem.remedy
+
+
+def test_an_unknown_kind_is_told_with_its_line(write, tables):
+    with pytest.raises(ContractError) as caught:
+        load_contract(write(_minimal().replace("kind: files", "kind: fils")), tables)
+
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.key) == (2, "kind")
+    assert "'fils' is not one of 'files', 'kafka', 'rows'" in problem.problem
+
+
+def test_a_section_of_another_kind_says_whose_it_is(problems, write, tables):
+    rows = "name: parking_fines\nkind: rows\ntarget: iceberg.bronze.service_events_raw\n"
+    with pytest.raises(ContractError) as caught:
+        load_contract(write(rows + "csv: {delimiter: ';'}\nschedule: '0 3 * * *'\n"), tables)
+
+    csv, schedule = caught.value.problems
+    assert (csv.key, csv.line) == ("csv", 4)
+    assert "kind rows has no such key" in csv.problem
+    assert csv.remedy.endswith("make the kind files.")
+    assert schedule.remedy.endswith("make the kind files or kafka.")
 
 
 def test_an_unknown_target_lists_the_nearest_table(write, tables):

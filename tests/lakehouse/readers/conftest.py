@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse.contracts import Contract
+from lakehouse.contracts import FilesContract
 from lakehouse.readers import JudgedBatch, reader_for
 from lakehouse.tables.definition import Column, ColumnType, TableDefinition
 
@@ -34,19 +34,19 @@ def table() -> TableDefinition:
 
 
 @pytest.fixture(scope="session")
-def contract_of() -> Callable[..., Contract]:
+def contract_of() -> Callable[..., FilesContract]:
     """A contract that asks for nothing but what is given."""
 
-    def contract_of(format_: str = "jsonl", **sections: object) -> Contract:
+    def contract_of(format_: str = "jsonl", **sections: object) -> FilesContract:
         origin = {"bucket": "warehouse", "key": f"staging/*.{format_}", "format": format_}
         contract = {"name": "visits", "kind": "files", "from": origin, "target": "iceberg.bronze.visits"}
-        return Contract.model_validate(contract | sections)
+        return FilesContract.model_validate(contract | sections)
 
     return contract_of
 
 
 @pytest.fixture(scope="session")
-def read(contract_of: Callable[..., Contract], table: TableDefinition) -> Callable[..., list[JudgedBatch]]:
+def read(contract_of: Callable[..., FilesContract], table: TableDefinition) -> Callable[..., list[JudgedBatch]]:
     """Read bytes as a file under a contract; every record must come out, as a row or as a reject."""
 
     def read(content: bytes, format_: str, *, start: int = 0, batch_records: int = 65_536, **sections: object):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lakehouse.contracts.contract import CsvDialect
+from lakehouse.contracts.files_contract import CsvDialect
 from lakehouse.readers.csv_records import split_records
 from lakehouse.readers.record_batches import BrokenRecord, OversizedRecord, line_breaks
 from lakehouse.readers.source_text import SourceText

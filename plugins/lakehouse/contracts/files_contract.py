@@ -1,0 +1,200 @@
+"""The contract of files: objects of a bucket, whose records are lines of CSV or JSON, or rows of Parquet."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from lakehouse.contracts.contract import (
+    Contract,
+    Cron,
+    EventRule,
+    Identifier,
+    NotEmpty,
+    Section,
+    UnknownColumns,
+)
+from lakehouse.contracts.glob import Glob
+
+
+class Format(StrEnum):
+    """How the records of a file are written; compression is found by content."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+
+
+class Overwrite(StrEnum):
+    """What happens when an object is put again with other bytes."""
+
+    ADD = "add"
+    SUPERSEDE = "supersede"
+
+
+class Partial(StrEnum):
+    """Whether the first chunks of a file may be merged before its end was read."""
+
+    ALLOWED = "allowed"
+    FORBIDDEN = "forbidden"
+
+
+def _ascii_character(character: str) -> str:
+    if not character.isascii() or character in "\r\n\0":
+        raise PydanticCustomError("character", "Not one ASCII character other than a line end or NUL")
+    return character
+
+
+def _encoding(name: str) -> str:
+    try:
+        # Only encodings of text can do this; there are others.
+        "".encode(name)
+        codecs.getincrementaldecoder(name)
+        return codecs.lookup(name).name
+    except (LookupError, UnicodeError):
+        raise PydanticCustomError("encoding", "There is no encoding of this name") from None
+
+
+def _not_yet(coming: StrEnum) -> AfterValidator:
+    """Refuses a value that nothing acts on yet: a contract must not promise what does not happen."""
+
+    def validate(value: StrEnum) -> StrEnum:
+        if value is coming:
+            raise PydanticCustomError("not_yet", "This does not work yet")
+        return value
+
+    return AfterValidator(validate)
+
+
+AsciiCharacter = Annotated[str, StringConstraints(min_length=1, max_length=1), AfterValidator(_ascii_character)]
+
+
+class ObjectsOrigin(Section):
+    """Objects of a bucket."""
+
+    bucket: NotEmpty
+    key: NotEmpty
+    """Glob over keys: `*` and `?` stay within one `/` segment, `**` crosses segments."""
+    format: Format
+
+
+class CsvDialect(Section):
+    """How a CSV file is written."""
+
+    delimiter: AsciiCharacter = ","
+    quote: AsciiCharacter = '"'
+    """Written twice inside a quoted field, it stands for itself."""
+    encoding: Annotated[str, AfterValidator(_encoding)] = "utf-8"
+    """Of a file without a byte order mark."""
+    skip_lines: Annotated[int, Field(ge=0)] = 0
+    """Lines above the header."""
+
+    @model_validator(mode="after")
+    def _tells_delimiter_from_quote(self) -> CsvDialect:
+        if self.delimiter == self.quote:
+            raise PydanticCustomError("dialect", "Delimiter and quote are the same character")
+        return self
+
+
+class FilesContract(Contract):
+    """The contract of a source whose records lie in files."""
+
+    kind: Literal["files"]
+    origin: Annotated[ObjectsOrigin, Field(alias="from")]
+    csv: CsvDialect = CsvDialect()
+    events: Annotated[dict[Identifier, EventRule], Field(max_length=100)] = {}  # noqa: RUF012 (pydantic copies it)
+    """The events that one record stands for, by name. The event in place k of n has position record * n + k, so
+    another order, or another number, makes other keys."""
+    overwrite: Annotated[Overwrite, _not_yet(Overwrite.SUPERSEDE)] = Overwrite.ADD
+    partial: Annotated[Partial, _not_yet(Partial.ALLOWED)] = Partial.FORBIDDEN
+    schedule: Cron | None = None
+    """Cron of the sweep that finds what no arrival announced."""
+
+    @model_validator(mode="after")
+    def _has_sections_of_its_format(self) -> FilesContract:
+        if self.origin.format is not Format.CSV and "csv" in self.model_fields_set:
+            raise PydanticCustomError("section", "There is a csv section, but the format is not csv")
+        if self.origin.format is Format.CSV and self.scrub:
+            raise PydanticCustomError("section", "scrub works on JSON records, but the format is csv")
+        return self
+
+    @model_validator(mode="after")
+    def _loses_nothing_between_events(self) -> FilesContract:
+        if self.events and all(event.when is not None for event in self.events.values()):
+            raise PydanticCustomError(
+                "events", "Each event has a when, so a record might stand for none and vanish"
+            )
+        if self.events and self.unknown_columns is not UnknownColumns.IGNORE:
+            raise PydanticCustomError("events", "With events, unknown_columns can only be ignore")
+        return self
+
+    def _judging_of_kind(self) -> dict[str, Any]:
+        # Rows that exist carry fingerprints of this form, which names no kind.
+        return {
+            "origin": self.origin.model_dump(mode="json", include={"format"}),
+            "csv": self.csv.model_dump(mode="json"),
+            "events": {name: event.model_dump(mode="json") for name, event in self.events.items()},
+        }
+
+    @property
+    def framing(self) -> str:
+        """What decides which bytes of a file are record number n, and its events' positions; canonical JSON."""
+        dialect = self.csv.model_dump(mode="json") if self.origin.format is Format.CSV else {}
+        return json.dumps([self.origin.format, dialect, *self.events], sort_keys=True)
+
+    @property
+    def record_events(self) -> Mapping[str, EventRule]:
+        return self.events
+
+    def by_event(self) -> tuple[FilesContract, ...]:
+        """A contract for each of the events, which has no other; the contract itself if it names none."""
+        return tuple(
+            self.model_copy(update={"columns": {**self.columns, **event.columns}, "events": {name: event}})
+            for name, event in self.events.items()
+        ) or (self,)
+
+    @cached_property
+    def key_glob(self) -> Glob:
+        return Glob(self.origin.key)
+
+    def matches(self, bucket: str, key: str) -> bool:
+        """Whether an object is this source's, by name.
+
+        A key that names another format (``.csv``, ``.jsonl``; the last one counts) is not: ``*.csv*`` does not
+        take ``events.csv.jsonl``.
+        """
+        return (
+            bucket == self.origin.bucket
+            and self.key_glob.matches(key)
+            and _format_named_in(key) in {None, self.origin.format}
+        )
+
+    def overlaps(self, other: Contract) -> bool:
+        """Whether some key may be both contracts'."""
+        return (
+            isinstance(other, FilesContract)
+            and self.origin.bucket == other.origin.bucket
+            and self.key_glob.overlaps(other.key_glob)
+            and self.may_be_of(other.origin.format)
+            and other.may_be_of(self.origin.format)
+        )
+
+    def may_be_of(self, file_format: Format) -> bool:
+        """Whether a key that this contract takes may be one of a format."""
+        return file_format is self.origin.format or _format_named_in(self.origin.key) is None
+
+
+def _format_named_in(key: str) -> str | None:
+    named = _NAMED_FORMAT.findall(key)
+    return named[-1] if named else None
+
+
+_NAMED_FORMAT = re.compile(rf"\.({'|'.join(Format)})")
