@@ -6,7 +6,7 @@ import re
 import textwrap
 from pathlib import Path
 
-from lakehouse.contracts import load_contract
+from lakehouse.contracts import FilesContract, load_contract
 from lakehouse.paths import BRONZE_TABLES
 from lakehouse.sources import read_source
 from lakehouse.tables.definition import read_table_definitions
@@ -29,7 +29,7 @@ def test_contract_of_the_example_judges_as_the_one_that_ships(tmp_path):
     path = tmp_path / f"{EXAMPLE}.yaml"
     path.write_text(_block("yaml"), encoding="utf-8")
     example = load_contract(path, read_table_definitions(BRONZE_TABLES))
-    shipped = read_source(EXAMPLE).contract
+    shipped = read_source(EXAMPLE, kind=FilesContract).contract
     assert (example.fingerprint, example.framing) == (shipped.fingerprint, shipped.framing)
     assert example.origin == shipped.origin
 
