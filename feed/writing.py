@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from feed.defects import DefectRota
 from feed.plants import Courier, Kind
-from feed.sinks.text_file import open_text_file
+from feed.sinks import file_sink
+from feed.storage import LocalDirectory
 from feed.timeline import generate
 from feed.truth import TRUTH_FILE_NAME, CaseRegister, Tally, write_truth
 
@@ -51,7 +52,7 @@ def plan_files(options: Options) -> tuple[FilePlan, ...]:
     stem = f"pgr_events_{options.start:%Y%m%d}"
     return tuple(
         FilePlan(
-            name=f"{stem}_{number + 1:0{width}d}.{file_format}{options.compression.suffix}",
+            name=f"{stem}_{number + 1:0{width}d}.{file_format}{options.compression.suffix(file_format)}",
             file_format=file_format,
             records=options.records * (number + 1) // files - options.records * number // files,
         )
@@ -74,14 +75,16 @@ def write(options: Options, directory: Path) -> Truth:
     :raises OSError: when a file cannot be written.
     """
     plans = plan_files(options)
-    directory.mkdir(parents=True, exist_ok=True)
+    storage = LocalDirectory(directory)
     _require_no_other_feed(directory, plans)
     tally, register = Tally(), CaseRegister()
     deliveries = Courier(options).deliver(_followed(generate(options), register))
     rotas: dict[Format, DefectRota] = {}
     for plan in plans:
-        path = directory / plan.name
-        with open_text_file(path, file_format=plan.file_format, compression=options.compression) as sink:
+        with (
+            storage.new_file(plan.name) as stream,
+            file_sink(stream, file_format=plan.file_format, compression=options.compression) as sink,
+        ):
             rota = rotas.setdefault(plan.file_format, DefectRota(sink.defects))
             _write_file(islice(deliveries, plan.records), plan.records, sink=sink, rota=rota, tally=tally)
         tally.end_file(plan.name)
