@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 import pyarrow as pa
@@ -26,11 +26,19 @@ ROW_GROUP_ROWS = 50_000
 
 _TYPES = {"event_date": pa.date32(), "event_time": pa.timestamp("us", tz="UTC")}
 SCHEMA = pa.schema([pa.field(name, _TYPES.get(name, pa.string())) for name in COLUMNS])
-_STORED_AS = {pa.date32(): pa.int32(), pa.timestamp("us", tz="UTC"): pa.int64(), pa.string(): pa.binary()}
+_STORED_AS: dict[pa.DataType, pa.DataType] = {
+    pa.date32(): pa.int32(),
+    pa.timestamp("us", tz="UTC"): pa.int64(),
+    pa.string(): pa.binary(),
+}
 
 # What hardly repeats is not worth a dictionary.
 _REPEATED = [name for name in COLUMNS if name not in {"event_time", "entity_id", "attributes_json", "raw_payload"}]
-_CODECS = {Compression.NONE: "none", Compression.GZIP: "gzip", Compression.ZSTD: "zstd"}
+_CODECS: dict[Compression, Literal["none", "gzip", "zstd"]] = {
+    Compression.NONE: "none",
+    Compression.GZIP: "gzip",
+    Compression.ZSTD: "zstd",
+}
 
 _EVENT_TIME = COLUMNS.index("event_time")
 _TENANT_ID = COLUMNS.index("tenant_id")
@@ -86,7 +94,7 @@ def new_parquet_file(stream: IO[bytes], *, compression: Compression) -> Iterator
         stream,
         SCHEMA,
         compression=_CODECS[compression],
-        use_dictionary=_REPEATED,
+        use_dictionary=_REPEATED,  # type: ignore[arg-type]  # its types do not know that columns can be named
         write_page_checksum=True,
     )
     with writer:

@@ -35,7 +35,7 @@ def mixed_feed(tmp_path_factory) -> WrittenFeed:
         files=6,
     )
     directory = tmp_path_factory.mktemp("mixed_feed")
-    return WrittenFeed(directory, write(options, directory))
+    return WrittenFeed(directory, write(options, directory, cases=True))
 
 
 @pytest.fixture(scope="session")
