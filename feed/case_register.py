@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from feed.masters import Tenant
     from feed.options import Options
     from feed.tally import Tally
+    from feed.truth import PartitionTruth
 
 _FUNNEL = {
     "CaseSubmitted": "submitted",
@@ -70,7 +71,9 @@ class CaseRegister:
             self._settle(history)
         self._histories.clear()
 
-    def truth(self, tally: Tally) -> Truth:
+    def truth(
+        self, tally: Tally, *, partitions: tuple[PartitionTruth, ...] = (), ended_early: bool = False
+    ) -> Truth:
         """Return everything that is known, when all is delivered and settled."""
         end_ms = self._options.end_ms
         cities = {tenant.tenant_id: tenant for tenant in tenants(self._options.tenants)}
@@ -81,7 +84,9 @@ class CaseRegister:
             options=self._options,
             as_of=datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=end_ms),
             total=tally.total(),
+            ended_early=ended_early,
             files=tuple(tally.files),
+            partitions=partitions,
             events_by_type=_sorted(self._types),
             events_by_date={date_of_day(day): count for day, count in sorted(self._dates.items())},
             tenants={

@@ -42,6 +42,8 @@ class Defect(Enum):
     NUL = "a NUL in a text"
     NESTED_TOO_DEEP = "attributes nested 300 deep"
     BLANK = "an empty line between records"
+    EMPTY_VALUE = "a message with an empty value"
+    TOMBSTONE = "a message without a value"
 
     @property
     def reason(self) -> Reason:
@@ -69,6 +71,8 @@ _REASONS = {
     Defect.NUL: Reason.NUL_BYTE,
     Defect.NESTED_TOO_DEEP: Reason.TOO_DEEP,
     Defect.BLANK: Reason.EMPTY_RECORD,
+    Defect.EMPTY_VALUE: Reason.EMPTY_RECORD,
+    Defect.TOMBSTONE: Reason.EMPTY_RECORD,
 }
 
 

@@ -46,6 +46,24 @@ class FileTruth:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PartitionTruth:
+    """What was sent to one partition of a topic.
+
+    :param first: offset of the first message.
+    :param next: offset after the last one; between them may be messages of others, and no gap of this feed.
+    :param good_rows: messages that a row can be made of.
+    :param rejects: damaged messages by the reason a reader must give.
+    """
+
+    topic: str
+    partition: int
+    first: int
+    next: int
+    good_rows: int
+    rejects: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
 class CaseTruth:
     """The cases as the distinct events tell them, as of the end of the feed.
 
@@ -137,6 +155,8 @@ class Truth:
     """Everything known about a feed. Counts by type and UTC date are of distinct events.
 
     :param as_of: the end of the feed.
+    :param ended_early: it was stopped; what was sent is nevertheless whole and told here.
+    :param files: none when the feed went to a topic; then there are partitions.
     :param funnel: by date and city.
     :param backlog: by date and city, every day from the first one with a case that is open.
     """
@@ -144,7 +164,9 @@ class Truth:
     options: Options
     as_of: datetime
     total: Counts
+    ended_early: bool = False
     files: tuple[FileTruth, ...]
+    partitions: tuple[PartitionTruth, ...] = ()
     events_by_type: dict[str, int]
     events_by_date: dict[str, int]
     tenants: dict[str, TenantTruth]

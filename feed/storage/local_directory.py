@@ -21,9 +21,9 @@ class LocalDirectory:
         """Return the path of the file."""
         return str(self.directory / name)
 
-    def names(self) -> list[str]:
-        """Return the names of what lies in the directory and begins like a file of a feed."""
-        return sorted(path.name for path in self.directory.glob("pgr_events_*"))
+    def names(self, beginning: str) -> list[str]:
+        """Return the names of what lies in the directory and begins like this."""
+        return sorted(path.name for path in self.directory.glob(f"{beginning}*"))
 
     @contextmanager
     def new_file(self, name: str) -> Iterator[IO[bytes]]:

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from feed import Compression, Format, Options, generate
+from feed import Compression, Format, LocalDirectory, Options, generate
 from feed.sinks import file_sink
-from feed.storage import LocalDirectory
 
 KINDS = [(file_format, compression) for file_format in Format for compression in Compression]
 
