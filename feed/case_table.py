@@ -61,7 +61,7 @@ _COLUMNS: dict[str, pa.DataType] = {
 SCHEMA = pa.schema(_COLUMNS)
 """`<what>_time` is when it happened first, `final_<what>_time` when it happened last; null: never."""
 
-_ROW_GROUP_ROWS = 50_000
+_ROW_GROUP_ROWS = 10_000
 
 
 class CaseTable:
