@@ -18,6 +18,7 @@ from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
 from lakehouse.tables.creation import create_tables
 from stack.demo_files import FilesStep
+from stack.demo_rows import RowsStep
 from stack.demo_scene import DemoOutcome, DemoScene, DemoStep, Stopwatch
 from stack.errors import DemoDiffersError, StackError
 from stack.layout import StackLayout
@@ -35,7 +36,7 @@ FEED = feed.Options(
     files=6,
 )
 #: What is shown, in this order. A step that is added here is timed, proved and told like the others.
-STEPS: Sequence[DemoStep] = (FilesStep(FEED),)
+STEPS: Sequence[DemoStep] = (FilesStep(FEED), RowsStep())
 _PIPE_WIDTH = 120
 
 WHAT_NEXT = """
