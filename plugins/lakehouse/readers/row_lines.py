@@ -17,10 +17,15 @@ from datetime import date
 from decimal import Decimal
 from functools import cached_property
 
+import msgspec
+
 from lakehouse.contracts.reason import Reason, Refusal
+from lakehouse.readers.errors import NotRowsError
 from lakehouse.readers.json_record import DEEPEST_NESTING
 
 _SHOWN_CHARACTERS = 80
+_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
+_ANY_VALUE = msgspec.json.Decoder(msgspec.Raw)
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,26 @@ def lines_of_rows(rows: Iterable[object]) -> RowLines:
 def lines_of_texts(texts: Iterable[bytes]) -> RowLines:
     """Rows that are JSON already, each without a line end in its strings; they are judged as they were written."""
     return RowLines(tuple(_line_of_text(text) for text in texts))
+
+
+def lines_of_json(content: bytes) -> RowLines:
+    """The rows of a text: a JSON array of them, one JSON object, or one JSON value a line.
+
+    A line that is blank or no JSON is a row too, which will be refused; blank lines at the end are none.
+
+    :raises NotRowsError: it begins like an array, and is none.
+    """
+    try:
+        return lines_of_texts(map(bytes, _ARRAY.decode(content)))
+    except (msgspec.DecodeError, RecursionError) as error:
+        if content.lstrip().startswith(b"["):
+            raise NotRowsError(problem=str(error)) from error
+    try:
+        _ANY_VALUE.decode(content)
+    except (msgspec.DecodeError, RecursionError):
+        text = content.rstrip()
+        return lines_of_texts(text.split(b"\n") if text else [])
+    return lines_of_texts([content])
 
 
 def _line_of_row(row: object) -> bytes:
@@ -163,9 +188,12 @@ class _JsonWriter:
             return self._refused(Reason.OUT_OF_RANGE, value, column, "it has thousands of digits")
 
     def _number(self, value: float | Decimal, column: str | None) -> str:
-        if math.isfinite(value):
+        if isinstance(value, Decimal):
+            if value.is_finite():
+                return str(value)
+        elif math.isfinite(value):
             # Libraries' own kinds of float are written in other ways.
-            return str(value) if isinstance(value, Decimal) else float.__repr__(value)
+            return float.__repr__(value)
         return self._refused(Reason.WRONG_TYPE, value, column, "it is not a finite number")
 
     def _refused(self, reason: Reason, value: object, column: str | None, problem: str) -> str:
