@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 from rich.console import Console
@@ -21,7 +22,11 @@ from lakehouse.load.files import load_files
 from lakehouse.load.ledger import Ledger
 from lakehouse.load.plan import plan_files
 from lakehouse.load.protocol import StepDone
+from lakehouse.load.rows import RowsReport
 from lakehouse.paths import BRONZE_TABLES
+from lakehouse.readers.row_lines import lines_of_json
+from lakehouse.readers.source_text import open_source_text
+from lakehouse.row_insertion import DEFAULT_SOURCE, insert_lines
 from lakehouse.settings import Settings
 from lakehouse.sources import read_source, usable_sources
 from lakehouse.sql_shell import OutputFormat, run_prompt, run_text
@@ -175,6 +180,60 @@ def load(source: str, pattern: str | None, dry_run: bool) -> None:  # noqa: FBT0
     if failed:
         raise SourcesLeftOutError(count=failed)
     click.echo("done")
+
+
+@main.command()
+@click.option(
+    "--file",
+    "-f",
+    "file",
+    type=click.File("rb"),
+    default="-",
+    show_default="standard input",
+    help="JSON: an array of rows, or one row a line; may be compressed. - is standard input.",
+)
+@click.option(
+    "--key",
+    "idempotency_key",
+    help="Names these rows for ever: called again with the same rows, nothing doubles. Else a digest of the rows.",
+)
+@click.option("--source", default=DEFAULT_SOURCE, show_default=True, help="A contract of kind rows.")
+@click.option("--json", "as_json", is_flag=True, help="Tell what came of it as one JSON object.")
+@click.pass_context
+def insert(
+    ctx: click.Context,
+    file: BinaryIO,
+    idempotency_key: str | None,
+    source: str,
+    as_json: bool,  # noqa: FBT001
+) -> None:
+    """Insert rows, at most 10,000, each exactly once; run the same again whenever you do not know how it ended.
+
+    The good rows are loaded, the others are told with their index (from 0) and reason. Exit code 1 when there are
+    any: correct those, and insert them alone under another key.
+    """
+    text = open_source_text(file)
+    report = insert_lines(
+        lines_of_json(b"".join(iter(text.read, b""))),
+        idempotency_key=idempotency_key,
+        source=source,
+        run="lakehouse insert",
+    )
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(report), ensure_ascii=False))
+    else:
+        _print_rows_report(report)
+    if report.rejects:
+        ctx.exit(_EXIT_TERMINAL)
+
+
+def _print_rows_report(report: RowsReport) -> None:
+    when = " (an earlier call did it)" if report.already_loaded else ""
+    click.echo(f"{report.rows:,} rows are in bronze, {len(report.rejects):,} were rejected{when}")
+    click.echo(f"key {report.idempotency_key}, source id {report.source_id}")
+    for reject in report.rejects:
+        place = f" {reject.column}" if reject.column else ""
+        click.secho(f"  row {reject.index}: {reject.reason}{place}: {reject.detail}", fg="red", err=True)
 
 
 class SourcesLeftOutError(TerminalError):

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Asset, Param, TriggerRule, task_group
 
-from lakehouse.ingest_document import ingest_document
+from lakehouse.ingest_document import ingest_document, ingest_rows_document
+from lakehouse.load.rows import MOST_KEY_CHARACTERS, MOST_ROWS
 from lakehouse.operators.drop_attempt_operator import DropAttemptOperator
 from lakehouse.operators.insert_attempt_operator import InsertAttemptOperator
+from lakehouse.operators.insert_rows_operator import InsertRowsOperator
 from lakehouse.operators.object_sensor import ObjectSensor
 from lakehouse.operators.plan_files_operator import PlanFilesOperator
 from lakehouse.operators.report_load_operator import ReportLoadOperator
 from lakehouse.operators.stage_files_operator import StageFilesOperator
+from lakehouse.row_insertion import DEFAULT_SOURCE
 
 if TYPE_CHECKING:
-    from lakehouse.contracts import FilesContract
+    from lakehouse.contracts import FilesContract, RowsContract
     from lakehouse.sources import Source
 
 START_DATE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -85,6 +89,66 @@ def ingest_files_dag(source: Source[FilesContract]) -> DAG:
             trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
         )
     return dag
+
+
+def ingest_rows_dag(sources: Sequence[Source[RowsContract]]) -> DAG:
+    """The DAG of rows that somebody hands over, for all contracts of rows."""
+    with DAG(
+        dag_id="ingest_rows",
+        description="Inserts rows that are given with the run, each exactly once",
+        doc_md=ingest_rows_document(sources),
+        schedule=None,
+        start_date=START_DATE,
+        catchup=False,
+        max_active_runs=_ACTIVE_RUNS,
+        default_args={"owner": DEFAULT_OWNER, "execution_timeout": _SHORT_TIMEOUT, **RETRIES},
+        tags={"ingest", "rows"},
+        params=_rows_params([source.contract.name for source in sources]),
+    ) as dag:
+        InsertRowsOperator(
+            task_id="insert",
+            source="{{ params.source }}",
+            idempotency_key="{{ params.idempotency_key or run_id }}",
+            outlets=[table_asset(target) for target in sorted({source.contract.target for source in sources})],
+        )
+    return dag
+
+
+def _rows_params(names: Sequence[str]) -> dict[str, Param]:
+    return {
+        "rows": Param(
+            default=[],
+            type="array",
+            items={"type": "object"},
+            minItems=1,
+            maxItems=MOST_ROWS,
+            title="Rows",
+            description="A JSON array of objects, whose fields are the columns of the table. Airflow keeps it "
+            "with the run: rows with personal data are better inserted from Python or the command line.",
+        ),
+        "source": Param(
+            default=DEFAULT_SOURCE if DEFAULT_SOURCE in names else names[0],
+            enum=list(names),
+            type="string",
+            title="Source",
+            description="The contract that judges the rows.",
+        ),
+        "idempotency_key": Param(
+            default=None,
+            type=["null", "string"],
+            minLength=1,
+            maxLength=MOST_KEY_CHARACTERS,
+            title="Idempotency key",
+            description="Names these rows for ever: given again with the same rows, nothing doubles. Empty: the "
+            "id of the run, so that a retried or cleared task doubles nothing.",
+        ),
+        "fail_on_rejects": Param(
+            default=False,
+            type="boolean",
+            title="Fail when a row is rejected",
+            description="The good rows are loaded all the same. A run without a good row fails anyway.",
+        ),
+    }
 
 
 def _load_batch(source: Source[FilesContract]) -> Any:

@@ -5,6 +5,10 @@
     │   ├── ContractError             (contracts) a contract file is wrong
     │   ├── UnknownSourceError        no contract has this name
     │   ├── OtherKindError            a source is not of the kind that was asked for
+    │   ├── TooManyRowsError          more rows in one call than a call may have
+    │   ├── IdempotencyKeyError       a key that cannot name a request
+    │   ├── OtherRowsError            other rows were handed over under the same key
+    │   ├── RowsRefusedError          a call's rows are refused as a whole
     │   ├── ObjectNotFoundError       a named object is not in the store
     │   ├── SchemaMismatchError       (readers) a file's columns are not the contract's
     │   ├── DamagedFileError          (readers) a file cannot be read to its end
@@ -93,6 +97,57 @@ class ObjectNotFoundError(TerminalError):
         )
         self.bucket = bucket
         self.key = key
+
+
+class TooManyRowsError(TerminalError):
+    """More rows were handed over in one call than a call may have; none was loaded."""
+
+    def __init__(self, *, most: int) -> None:
+        super().__init__(
+            f"There are more than {most:,} rows; nothing of them was loaded.",
+            remedy="Hand them over in several calls, each with a key of its own, or put them as a file.",
+        )
+        self.most = most
+
+
+class IdempotencyKeyError(TerminalError):
+    """A key cannot name a request."""
+
+    def __init__(self, *, most_characters: int) -> None:
+        super().__init__(
+            f"The idempotency key is not a text of 1 to {most_characters} printable characters.",
+            remedy="Use what names the rows where they come from: a form's number, a file's name and line.",
+        )
+        self.most_characters = most_characters
+
+
+class OtherRowsError(TerminalError):
+    """Other rows were handed over under a key before; none of these was loaded."""
+
+    def __init__(self, *, source: str, idempotency_key: str) -> None:
+        super().__init__(
+            f"Other rows were handed over to {source} under the key {idempotency_key!r} before; "
+            "nothing of these was loaded.",
+            remedy="A key means one list of rows for ever. Use another key; after rejects, hand over only those "
+            "that were corrected.",
+        )
+        self.source = source
+        self.idempotency_key = idempotency_key
+
+
+class RowsRefusedError(TerminalError):
+    """The rows of a call are refused as a whole; none was loaded.
+
+    :param rejects: of each bad row its index and what is wrong with it; empty when it is not about single rows.
+    """
+
+    def __init__(self, *, source: str, problem: str, rejects: Sequence[tuple[int, str]] = ()) -> None:
+        super().__init__(
+            f"The rows for {source} are refused: {problem}",
+            remedy="Nothing of them was loaded. Correct the bad ones, and hand all over again.",
+        )
+        self.source = source
+        self.rejects = tuple(rejects)
 
 
 class RejectBudgetError(TerminalError):

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import jinja2
 
-from lakehouse.contracts import FilesContract
+from lakehouse.contracts import FilesContract, RowsContract
 from lakehouse.contracts.contract import ColumnRule
+from lakehouse.load.rows import MOST_ROWS
 from lakehouse.paths import INCLUDE
 from lakehouse.sources import Source
 
-_TEMPLATE = INCLUDE / "documents" / "ingest_files.md"
+_DOCUMENTS = INCLUDE / "documents"
 
 
 def ingest_document(source: Source[FilesContract]) -> str:
     """The page of a file source, in Markdown."""
+    return _rendered("ingest_files.md", contract=source.contract)
+
+
+def ingest_rows_document(sources: Sequence[Source[RowsContract]]) -> str:
+    """The page of the rows that people and programs hand over, in Markdown."""
+    return _rendered("ingest_rows.md", contracts=[source.contract for source in sources], most_rows=MOST_ROWS)
+
+
+def _rendered(name: str, **context: object) -> str:
     # Renders Markdown, which Airflow makes safe to show.
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # noqa: S701
-    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(contract=source.contract, describe=_describe)
+    template = environment.from_string((_DOCUMENTS / name).read_text(encoding="utf-8"))
+    return template.render(context, describe=_describe)
 
 
 def _describe(rule: ColumnRule) -> str:

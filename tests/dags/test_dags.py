@@ -7,6 +7,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 from airflow.sdk.definitions.mappedoperator import MappedOperator
+from airflow.sdk.exceptions import ParamValidationError
 
 from lakehouse import sources
 from lakehouse.paths import CONTRACTS
@@ -15,9 +16,13 @@ from lakehouse.paths import CONTRACTS
 pytestmark = pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")
 
 DAGS = Path(__file__).parents[2] / "dags"
-# One for each contract: adding a source is adding a file.
-INGEST = {f"ingest_files__{contract.stem}" for contract in CONTRACTS.glob("*.yaml")}
-EXPECTED = INGEST | {"maintain_tables"}
+# One for each contract of files: adding a source is adding a file.
+INGEST = {
+    f"ingest_files__{contract.stem}"
+    for contract in CONTRACTS.glob("*.yaml")
+    if "\nkind: files\n" in contract.read_text()
+}
+EXPECTED = INGEST | {"ingest_rows", "maintain_tables"}
 INGEST_GRAPH = """\
 wait: all_success > plan
 plan: all_success > load.insert load.stage
@@ -62,6 +67,47 @@ def test_the_dags_of_every_contract_parse_without_connections(dag_bag: DagBag):
 @pytest.mark.parametrize("dag_id", sorted(INGEST))
 def test_the_graph_of_a_file_source_is_the_load_protocol(dag_bag: DagBag, dag_id: str):
     assert graph(dag_bag.dags[dag_id]) == INGEST_GRAPH
+
+
+def test_rows_are_inserted_by_one_task_for_every_contract_of_rows(dag_bag: DagBag):
+    dag = dag_bag.dags["ingest_rows"]
+    assert graph(dag) == "insert: all_success >"
+    assert dag.params.get_param("source").schema["enum"] == ["pgr_events_rows"]
+    assert [outlet.name for outlet in dag.get_task("insert").outlets] == ["iceberg.bronze.service_events_raw"]
+
+
+def test_rows_are_never_rendered_where_airflow_shows_and_keeps_them(dag_bag: DagBag):
+    assert "rows" not in dag_bag.dags["ingest_rows"].get_task("insert").template_fields
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("rows", []),
+        ("rows", [{}] * 10_001),
+        ("rows", "[]"),
+        ("rows", ["a row"]),
+        ("source", "pgr_events_csv"),
+        ("idempotency_key", ""),
+    ],
+    ids=["no rows", "too many rows", "a text", "a row that is none", "a source of files", "an empty key"],
+)
+def test_a_run_is_refused_before_it_starts_when_its_params_cannot_be_right(
+    dag_bag: DagBag, name: str, value: object
+):
+    param = dag_bag.dags["ingest_rows"].params.get_param(name)
+    with pytest.raises(ParamValidationError):
+        param.resolve(value)
+
+
+def test_a_run_of_ingest_rows_needs_nothing_but_its_rows(dag_bag: DagBag):
+    params = dag_bag.dags["ingest_rows"].params
+    assert len(params.get_param("rows").resolve([{"entity_id": "PB-PGR-1"}] * 10_000)) == 10_000
+    assert {name: params.get_param(name).resolve() for name in params if name != "rows"} == {
+        "source": "pgr_events_rows",
+        "idempotency_key": None,
+        "fail_on_rejects": False,
+    }
 
 
 def test_maintenance_keeps_every_table_that_loads_write(dag_bag: DagBag):

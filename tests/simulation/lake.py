@@ -123,6 +123,7 @@ class Lake:
             "load/check_staging_rows.sql": self._check_staging,
             "load/count_bronze.sql": self._count_bronze,
             "load/count_open_rejects.sql": self._count_open_rejects,
+            "rows/open_rejects.sql": self._open_rejects_of_request,
         }
 
     def execute(self, statement: Statement) -> Outcome:
@@ -294,6 +295,15 @@ class Lake:
             if pin.holds({"_source_id": source_id, "_position": position}):
                 found[source_id] = found.get(source_id, 0) + 1
         return list(found.items())
+
+    def _open_rejects_of_request(self, statement: Statement) -> list[tuple[Any, ...]]:
+        source_id = named_parameters(statement)["source_id"]
+        newest = {row["record_position"]: row for row in self.rejects.rows() if row["source_id"] == source_id}
+        return [
+            (position, newest[position]["reason"], newest[position]["column_name"], newest[position]["detail"])
+            for position in sorted(newest)
+            if (source_id, position) in self.open_rejects()
+        ]
 
     def _null_counts(self, rows: list[Row]) -> list[int]:
         return [sum(row[column] is None for row in rows) for column in self._columns]

@@ -50,3 +50,14 @@ class TemporarySpaceError(TransientError):
         )
         self.directory = directory
         self.problem_found = problem
+
+
+class NotRowsError(TerminalError):
+    """A text is no list of rows."""
+
+    def __init__(self, *, problem: str) -> None:
+        super().__init__(
+            f"The rows are not a JSON array: {problem}.",
+            remedy="Write one array of objects, or one object a line. Nothing was loaded.",
+        )
+        self.problem_of_text = problem

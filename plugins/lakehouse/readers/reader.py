@@ -7,11 +7,13 @@ from typing import BinaryIO, Protocol
 
 from lakehouse.contracts.contract import Contract
 from lakehouse.contracts.files_contract import FilesContract, Format, ObjectsOrigin
+from lakehouse.contracts.rows_contract import RowsContract
 from lakehouse.readers.csv_reader import CsvReader
 from lakehouse.readers.events_reader import EventsReader
 from lakehouse.readers.jsonl_reader import JsonlReader
 from lakehouse.readers.judged_batch import JudgedBatch
 from lakehouse.readers.parquet_reader import ParquetReader
+from lakehouse.readers.rows_reader import RowsReader
 from lakehouse.tables.definition import TableDefinition
 
 BATCH_RECORDS = 65_536
@@ -31,7 +33,7 @@ class Reader(Protocol):
 
 
 def reader_for(contract: Contract, table: TableDefinition, *, batch_records: int = BATCH_RECORDS) -> Reader:
-    """The reader of a contract's format; of messages and rows, which come as JSON, that of JSON lines.
+    """The reader of a contract's format; of messages, which come as JSON, that of JSON lines.
 
     :param batch_records: the most records of one batch (which also ends at about 64 MB).
     """
@@ -43,5 +45,7 @@ def reader_for(contract: Contract, table: TableDefinition, *, batch_records: int
             return CsvReader(contract, table, batch_records=batch_records)
         case FilesContract(origin=ObjectsOrigin(format=Format.PARQUET)):
             return ParquetReader(contract, table, batch_records=batch_records)
+        case RowsContract():
+            return RowsReader(contract, table, batch_records=batch_records)
         case _:
             return JsonlReader(contract, table, batch_records=batch_records)
