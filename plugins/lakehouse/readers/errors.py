@@ -18,6 +18,18 @@ class DamagedFileError(TerminalError):
         self.problem_found = problem
 
 
+class ForeignFileError(TerminalError):
+    """A file is of a kind that is not read, whatever its name says."""
+
+    def __init__(self, *, kind: str) -> None:
+        super().__init__(
+            f"The file is {kind}, by its first bytes, and that is not read.",
+            remedy="Nothing of it was loaded. Put it as CSV, JSON lines or Parquet as its contract says, plain or "
+            "compressed with gzip or zstd, one file an object.",
+        )
+        self.kind = kind
+
+
 class SchemaMismatchError(TerminalError):
     """A file's columns are not those its contract wants.
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lakehouse.contracts import load_contracts
 from lakehouse.paths import BRONZE_TABLES, CONTRACTS
-from lakehouse.readers import DamagedFileError, Reason, SchemaMismatchError, reader_for
+from lakehouse.readers import DamagedFileError, ForeignFileError, Reason, SchemaMismatchError, reader_for
 from lakehouse.tables.definition import Column, ColumnType, TableDefinition, read_table_definitions
 
 GUIDE_SAMPLE = (
@@ -304,7 +304,7 @@ def test_any_bytes_below_a_header_are_rows_and_rejects(read, content):
 def test_any_bytes_are_a_file_or_an_error_that_says_what_to_do(read, content):
     try:
         read(content, "csv")
-    except (DamagedFileError, SchemaMismatchError) as error:
+    except (DamagedFileError, ForeignFileError, SchemaMismatchError) as error:
         assert error.remedy  # noqa: PT017 - either outcome is right
 
 

@@ -20,6 +20,7 @@ from lakehouse.contracts import load_contracts
 from lakehouse.paths import BRONZE_TABLES, CONTRACTS
 from lakehouse.readers import (
     DamagedFileError,
+    ForeignFileError,
     Reason,
     SchemaMismatchError,
     TemporarySpaceError,
@@ -395,12 +396,12 @@ def test_a_damaged_file_is_damaged_whatever_is_broken_in_it(read):
             damaged[place] ^= 1 << random_numbers.randrange(8)
         try:
             outcomes.add(sum(batch.records for batch in read(bytes(damaged), "parquet")))
-        except (DamagedFileError, SchemaMismatchError) as error:
+        except (DamagedFileError, ForeignFileError, SchemaMismatchError) as error:
             outcomes.add(type(error))
             assert error.remedy  # noqa: PT017 - either outcome is right
 
     # Some bits of a footer mean nothing to the rows; what is read is read whole.
-    assert outcomes <= {DamagedFileError, SchemaMismatchError, 2_000}
+    assert outcomes <= {DamagedFileError, ForeignFileError, SchemaMismatchError, 2_000}
     assert DamagedFileError in outcomes
 
 
@@ -408,7 +409,7 @@ def test_a_damaged_file_is_damaged_whatever_is_broken_in_it(read):
 def test_any_bytes_are_a_file_or_an_error(read, content):
     try:
         read(content, "parquet")
-    except (DamagedFileError, SchemaMismatchError) as error:
+    except (DamagedFileError, ForeignFileError, SchemaMismatchError) as error:
         assert error.remedy  # noqa: PT017 - either outcome is right
 
 
