@@ -45,12 +45,14 @@ def open_parquet(stream: BinaryIO) -> Iterator[ParquetFile | None]:
 class ParquetFile:
     """A Parquet file that can be read from any place. Any method may find out that it is damaged.
 
+    :ivar types: of the columns, as messages name them.
     :raises DamagedFileError: by each method.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
         with _damage():
             schema = _opened(file).schema_arrow
+            self.types = [str(field.type) for field in schema]
             # Repeated texts stay numbered until it is known how many rows fit in memory.
             self._file = _opened(file, numbered=[field.name for field in schema if is_text(field.type)])
 

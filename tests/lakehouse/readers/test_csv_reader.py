@@ -127,9 +127,9 @@ def test_a_ragged_record_is_refused_with_its_line(refused, values):
 
 
 def test_lines_are_counted_from_the_top_of_the_file(refused):
-    content = 'title\r\nmore\r\n\r\n"tenant_id","sta\ntus"\r\na,b\r\nc\r\n'
+    content = 'title\r\nmore\r\n\r\n"tenant_id","sta\nte"\r\na,b\r\nc\r\n'
 
-    assert refused(content, csv={"skip_lines": 2}) == [(1, 7, Reason.MISSING_FIELD, "sta\ntus")]
+    assert refused(content, csv={"skip_lines": 2}) == [(1, 7, Reason.MISSING_FIELD, "sta\nte")]
 
 
 def test_lines_are_counted_through_records_that_are_refused_or_too_large(refused):
@@ -233,6 +233,15 @@ def test_columns_that_nothing_takes_refuse_every_record_where_the_contract_says_
         ("tenant,status", {"columns": {"tenant_id": {"required": True}}}, "is it 'tenant'?"),
         ("tenant_id,x", {"unknown_columns": "fail"}, "'x': in the file, but no column takes it"),
         ("a,b,c", {}, "is its first line a header?"),
+        ("Complaints of 2024", {}, "csv.skip_lines"),
+        ("tenant_id;status", {}, "is the delimiter ';'?"),
+        ("tenant_id\tstatus", {}, "is the delimiter '\\t'?"),
+        ("t\0e\0n\0a\0n\0t\0", {}, "UTF-16"),
+        ("tenant_id, status", {}, "' status': differs from 'status' in case or spaces only"),
+        ("tenant_id,Status", {}, "write columns.status.from: 'Status'"),
+        ("tenant_id,\u00a0status", {}, "differs from 'status'"),
+        ("\ufeff\ufefftenant_id,status", {}, "differs from 'tenant_id'"),
+        ("tenant_id,state", {"columns": {"status": {"from": "State"}}}, "'state': differs from 'State'"),
         ('tenant_id,"sta', {}, "cannot be read"),
         ('tenant_id,sta"tus', {}, "cannot be read"),
         ("tenant_id," + "x" * 200, {"max_record_bytes": 100}, "cannot be read"),
@@ -251,12 +260,65 @@ def test_a_header_mismatch_tells_every_difference_and_what_the_file_has(read):
         read(b"floor,floor\n", "csv", **required)
 
     assert len(caught.value.differences) == 3
-    assert "the file has: floor, floor" in str(caught.value)
+    assert caught.value.found == ("floor", "floor")
 
 
 def test_a_header_that_cannot_be_decoded_fails_the_file(read):
     with pytest.raises(SchemaMismatchError, match="byte 0 of it cannot be decoded"):
         read(b"\xff,a\n", "csv")
+
+
+@pytest.mark.parametrize(
+    "header", ["tenant_id,Status,status", "status,tenant_id, status", "State,status,tenant_id"]
+)
+def test_a_column_that_is_there_under_its_own_name_may_have_one_beside_it_that_is_written_nearly_so(read, header):
+    (batch,) = read(f"{header}\na,b,c\n".encode(), "csv")
+
+    assert batch.rows.num_rows == 1
+    assert len(batch.unknown_columns) == 1
+
+
+def test_columns_without_a_name_are_called_by_their_place(read, rows_of):
+    batches = read(b"tenant_id,,status, ,\na,1,b,2,\n", "csv")
+
+    assert [(row["tenant_id"], row["status"]) for row in rows_of(batches)] == [("a", "b")]
+    assert batches[0].unknown_columns == {"(column 2)": 1, "(column 4)": 1, "(column 5)": 1}
+
+
+def test_a_column_without_a_name_is_unknown_like_any_other(read, refused):
+    assert refused("tenant_id,\na,\n", unknown_columns="reject") == [(0, 2, Reason.EXTRA_FIELD, "(column 2)")]
+    with pytest.raises(SchemaMismatchError, match=r"'\(column 2\)': in the file, but no column takes it"):
+        read(b"tenant_id,\na,\n", "csv", unknown_columns="fail")
+
+
+def test_a_mismatch_is_told_column_by_column(read):
+    rules = {"tenant_id": {"from": "city", "required": True}, "raw_payload": {"from": "$record"}}
+    with pytest.raises(SchemaMismatchError) as caught:
+        read(b"status,x,x\na,b,c\n", "csv", columns=rules)
+
+    assert caught.value.comparison == (
+        ("'event_date' date", ""),
+        ("'event_time' timestamp(6)", ""),
+        ("'city' varchar for tenant_id, required", ""),
+        ("'status' varchar", "'status'"),
+        ("'visits' bigint", ""),
+        ("'floor' integer", ""),
+        ("'score' double", ""),
+        ("'is_open' boolean", ""),
+        ("'attributes_json' varchar", ""),
+        ("", "'x'"),
+        ("", "'x'"),
+    )
+    assert "  'city' varchar for tenant_id, required  -\n" in str(caught.value)
+
+
+def test_a_mismatch_is_told_in_bounded_length(read):
+    header = ",".join(f"{'x' * 1_000}{number}" for number in range(5_000))
+    with pytest.raises(SchemaMismatchError) as caught:
+        read(header.encode() + b"\n", "csv", unknown_columns="fail")
+
+    assert len(str(caught.value)) < 100_000
+    assert "more" in str(caught.value)
 
 
 def test_a_required_column_with_a_default_or_a_day_to_derive_may_be_absent(values):

@@ -284,6 +284,8 @@ def test_columns_that_nothing_takes_refuse_every_row_where_the_contract_says_so(
         (["tenant"], {"columns": {"tenant_id": {"required": True}}}, "is it 'tenant'?"),
         (["tenant_id", "x"], {"unknown_columns": "fail"}, "'x': in the file, but no column takes it"),
         (["a", "b"], {}, "none of the file's columns is known"),
+        (["tenant_id", "Status"], {}, "'Status': differs from 'status' in case or spaces only"),
+        (["tenant_id", "x"], {"unknown_columns": "fail"}, "-                          'x' string"),
     ],
 )
 @pytest.mark.parametrize("rows", [0, 1])
