@@ -27,6 +27,8 @@ _REMEDIES = {
     "duration": "Write 15m, 24h or 7d.",
     "zone": "Use an IANA name such as Asia/Kolkata or UTC.",
     "cron": 'Write five fields, such as "*/15 * * * *".',
+    "bucket": "Write the name alone, such as warehouse; paths are s3://bucket/key.",
+    "key": "Write what comes after s3://bucket/, such as staging/events_*.csv.",
     "encoding": "Use a name Python knows: utf-8, utf-16, latin-1, windows-1252.",
     "time_format": "Write a strptime format with its % directives, such as %d/%m/%Y %H:%M.",
     "string_type": "Put the value in quotes.",
