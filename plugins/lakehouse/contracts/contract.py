@@ -40,6 +40,7 @@ from lakehouse.contracts.value_types import (
 #: Changes when the same record under the same contract gets another verdict or another value.
 _JUDGING_VERSION = 3
 _FINGERPRINT_CHARACTERS = 16
+_CRON_FIELDS = 5
 #: A worker holds it, what is made of it, and the batch it lies in; a column of a batch has less than 2 GiB.
 LARGEST_RECORD_BYTES = 10**9
 _JUDGING = frozenset({"target", "nulls", "times", "columns", "unknown_columns", "scrub", "max_record_bytes"})
@@ -89,7 +90,9 @@ def _time_format(name: str) -> str:
 
 
 def _cron(expression: str) -> str:
-    if not croniter.is_valid(expression):
+    # A sixth and seventh field are seconds and years, which schedules do not have.
+    fields = 1 if expression.startswith("@") else _CRON_FIELDS
+    if len(expression.split()) != fields or not croniter.is_valid(expression):
         raise PydanticCustomError("cron", "Not a cron expression")
     return expression
 

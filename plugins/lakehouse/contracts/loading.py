@@ -21,6 +21,7 @@ from lakehouse.contracts.kafka_contract import KafkaContract
 from lakehouse.contracts.kinds import ANY_CONTRACT, KINDS, AnyContract
 from lakehouse.tables.definition import TableDefinition
 
+_SHOWN_CHARACTERS = 80
 _REMEDIES = {
     "not_yet": "Leave the key out; what happens without it is said in the README.",
     "size": "Write 1000000, 256MB or 1GB.",
@@ -121,16 +122,16 @@ def _explained(document: Document, details: ErrorDetails) -> ContractProblem:
             return document.problem(("kind",), "The key is missing.", f"Add it: one of {', '.join(KINDS)}.")
         case "union_tag_invalid":
             tag, known = details["ctx"]["tag"], details["ctx"]["expected_tags"]
-            return document.problem(("kind",), f"{tag!r} is not one of {known}.")
+            return document.problem(("kind",), f"{_cut(repr(tag))} is not one of {known}.")
         case "extra_forbidden":
             return _unknown_key(document, key, kind=str(kind))
         case "missing":
             return document.problem(key, "The key is missing.", "Add it.")
         case "enum" | "literal_error":
-            return document.problem(key, f"{written!r} is not {details['ctx']['expected']}.", remedy)
+            return document.problem(key, f"{_cut(repr(written))} is not {details['ctx']['expected']}.", remedy)
         case _:
-            shown = f" (it is {json.dumps(written)})" if _is_scalar(written) else ""
-            return document.problem(key, f"{details['msg']}{shown}.", remedy)
+            it_is = f" (it is {_cut(json.dumps(written))})" if _is_scalar(written) else ""
+            return document.problem(key, f"{details['msg']}{it_is}.", remedy)
 
 
 def _unknown_key(document: Document, key: KeyPath, *, kind: str) -> ContractProblem:
@@ -139,6 +140,10 @@ def _unknown_key(document: Document, key: KeyPath, *, kind: str) -> ContractProb
         problem = f"A contract of kind {kind} has no such key."
         return document.problem(key, problem, f"Remove it, or make the kind {' or '.join(others)}.")
     return document.problem(key, "There is no such key.", _did_you_mean(str(key[-1]), _keys_at(key[:-1], kind)))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
 def _is_scalar(value: object) -> bool:
