@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 
 #: Read of each column at a time, instead of all that a row group has of it.
 _BUFFER_BYTES = 1 << 20
+_PREFIXES = "DELTA_BYTE_ARRAY"
+#: Arrow cannot number texts that are encoded like this.
+_NOT_NUMBERED = frozenset({_PREFIXES, "DELTA_LENGTH_BYTE_ARRAY"})
+#: Read at a time where texts share their beginnings, so that the size of a row group does not tell their length.
+_ROWS_OF_PREFIXES = 4_096
 
 
 @contextlib.contextmanager
@@ -51,10 +56,18 @@ class ParquetFile:
 
     def __init__(self, file: IO[bytes]) -> None:
         with _damage():
-            schema = _opened(file).schema_arrow
+            opened = _opened(file)
+            schema = opened.schema_arrow
             self.types = [str(field.type) for field in schema]
+            encodings = _encodings(opened.metadata)
+            self._most_rows = _ROWS_OF_PREFIXES if any(_PREFIXES in some for some in encodings.values()) else None
             # Repeated texts stay numbered until it is known how many rows fit in memory.
-            self._file = _opened(file, numbered=[field.name for field in schema if is_text(field.type)])
+            numbered = [
+                field.name
+                for field in schema
+                if is_text(field.type) and not encodings.get(field.name, set()) & _NOT_NUMBERED
+            ]
+            self._file = _opened(file, numbered=numbered)
 
     @property
     def names(self) -> Sequence[str]:
@@ -90,7 +103,7 @@ class ParquetFile:
             metadata = self._file.metadata
             sizes = [metadata.row_group(group) for group in groups]
             largest_row = max((size.total_byte_size // max(1, size.num_rows) for size in sizes), default=0)
-            rows = max(1, min(batch_records, BATCH_BYTES // max(1, largest_row)))
+            rows = max(1, min(batch_records, self._most_rows or batch_records, BATCH_BYTES // max(1, largest_row)))
             batches = self._file.iter_batches(batch_size=rows, row_groups=groups)
         while True:
             with _damage():
@@ -107,7 +120,18 @@ def _opened(file: IO[bytes], *, numbered: list[str] | None = None) -> pq.Parquet
         buffer_size=_BUFFER_BYTES,
         pre_buffer=False,
         page_checksum_verification=True,
+        # As nanoseconds, which is what else these come as, times after 2262 turn into others without a word.
+        coerce_int96_timestamp_unit="us",
     )
+
+
+def _encodings(metadata: pq.FileMetaData) -> dict[str, set[str]]:
+    """How the pages of each column are encoded."""
+    encodings: dict[str, set[str]] = {}
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            encodings.setdefault(column.path_in_schema, set()).update(column.encodings)
+    return encodings
 
 
 @contextlib.contextmanager
