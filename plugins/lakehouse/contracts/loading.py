@@ -200,7 +200,7 @@ def _column_problems(
         if name not in table.column_names:
             remedy = _did_you_mean(name, table.column_names)
             yield document.problem((*at, name), f"{table.name} has no column {name}.", remedy)
-        elif (refusal := constant_problem(contract, table.column(name))) is not None:
+        elif (refusal := constant_problem(contract, table.column(name), table)) is not None:
             written = "value" if contract.rule(name).value is not None else "default"
             remedy = f"The column is of type {table.column(name).type}."
             yield document.problem((*at, name, written), f"{refusal.detail}.", remedy)
