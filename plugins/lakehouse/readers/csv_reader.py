@@ -16,7 +16,8 @@ from lakehouse.contracts.contract import UnknownColumns
 from lakehouse.contracts.files_contract import FilesContract
 from lakehouse.contracts.reason import Reason, Refusal
 from lakehouse.readers.csv_header import checked_header
-from lakehouse.readers.csv_records import split_records
+from lakehouse.readers.csv_records import is_run_on, split_records
+from lakehouse.readers.errors import DamagedFileError
 from lakehouse.readers.file_columns import FileColumns
 from lakehouse.readers.judged_batch import JudgedBatch, Reject, reject_of
 from lakehouse.readers.record_batches import (
@@ -49,7 +50,7 @@ class CsvReader:
     def read(self, stream: BinaryIO, *, start: int = 0) -> Iterator[JudgedBatch]:
         """The file's records from position ``start`` on, judged.
 
-        :raises DamagedFileError: the file cannot be read to its end.
+        :raises DamagedFileError: the file cannot be read to its end, or a quote is not closed where it should be.
         :raises SchemaMismatchError: the header is not what the contract wants.
         """
         text = open_source_text(stream, encoding=self._contract.csv.encoding)
@@ -118,6 +119,12 @@ class CsvReader:
         rejects = []
         for index, record in enumerate(batch.records):
             position = batch.first_position + index
+            if not isinstance(record, bytes) and is_run_on(record):
+                problem = (
+                    f"a quote that the record in line {line} opens is not closed, or only {record.line_breaks} line "
+                    "ends further down, and how many records lie between cannot be told"
+                )
+                raise DamagedFileError(problem=problem)
             if isinstance(record, OversizedRecord):
                 limit = self._contract.max_record_bytes
                 rejects.append(record.reject(position=position, limit=limit, line=line, keep=True))
