@@ -121,8 +121,8 @@ class CsvReader:
             position = batch.first_position + index
             if not isinstance(record, bytes) and is_run_on(record):
                 problem = (
-                    f"a quote that the record in line {line} opens is not closed, or only {record.line_breaks} line "
-                    "ends further down, and how many records lie between cannot be told"
+                    f"a quote that the record in line {line} opens is not closed, or only {record.line_breaks} "
+                    "line ends further down, and how many records lie between cannot be told"
                 )
                 raise DamagedFileError(problem=problem)
             if isinstance(record, OversizedRecord):
