@@ -34,6 +34,8 @@ from lakehouse.tables.definition import TableDefinition
 
 #: Records parsed together; more at once only keep the garbage collector busy.
 _RUN = 2_048
+_BYTE_ORDER_MARK = "\ufeff"
+_REPEATED_HEADER = Refusal(Reason.WRONG_TYPE, "the record is the header once more")
 _BLANK_LINE = Refusal(Reason.EMPTY_RECORD, "the line is blank")
 
 
@@ -70,6 +72,8 @@ class CsvReader:
         positions = range(batch.first_position, batch.next_position)
         texts, refusals = self._texts(batch.records)
         fields = self._fields(texts, header, refusals)
+        for index in _repeated_headers(fields, header):
+            refusals.setdefault(index, _REPEATED_HEADER)
         absent: list[str | None] = [None] * len(texts)
         columns = [
             texts if judge.field == WHOLE_RECORD else absent if place is None else fields[place]
@@ -167,6 +171,16 @@ def _text_of(record: Record) -> str | Refusal:
         return record.decode()
     except UnicodeDecodeError as error:
         return Refusal(Reason.NOT_UTF8, f"byte {error.start} cannot be decoded: {error.reason}")
+
+
+def _repeated_headers(fields: list[list[str]], header: FileColumns) -> list[int]:
+    """Records that are the header once more, as in files that were put one behind the other."""
+    first, name = fields[0], header.names[0]
+    if header.width == 1 or not {name, f"{_BYTE_ORDER_MARK}{name}"} & set(first):
+        return []
+    alike = [index for index, text in enumerate(first) if text.removeprefix(_BYTE_ORDER_MARK) == name]
+    others = list(zip(fields, header.names, strict=True))[1:]
+    return [index for index in alike if all(column[index] in {name, ""} for column, name in others)]
 
 
 def _ragged(fields: list[str], header: FileColumns) -> Refusal:
