@@ -6,6 +6,8 @@ import codecs
 import gzip
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -299,3 +301,73 @@ def test_the_shipped_contracts_answer_damaged_samples_of_their_own(fuzz_counts):
                     list(reader_for(contract, tables[contract.target]).read(io.BytesIO(content)))
                 except TerminalError as error:
                     assert error.remedy  # noqa: PT017 - either outcome is right
+
+
+MUCH = 40 * 10**6
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstd.compress], ids=["gzip", "zstd"])
+@pytest.mark.parametrize("format_", ["csv", "jsonl"])
+def test_a_file_that_unpacks_to_a_thousand_times_its_size_is_never_held(contract_of, table, compress, format_):
+    """What is asked of the stream, and what comes out of the decoder at once, stays small."""
+    record = b"tenant_id,status\n" if format_ == "csv" else b'{"tenant_id":"a"}\n'
+    packed = compress(record + bytes(MUCH) + b"\n")
+    assert len(packed) < 10**6
+    asked: list[int] = []
+
+    class Stream(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            asked.append(-1 if size is None else size)
+            return super().read(size)
+
+    held: list[int] = []
+    reader = reader_for(contract_of(format_, max_record_bytes=10**6), table)
+    for batch in reader.read(Stream(packed)):
+        held += [len(reject.record or b"") for reject in batch.rejects]
+        assert [reject.record_bytes for reject in batch.rejects][-1] == MUCH
+
+    assert max(asked) <= 1 << 20
+    assert min(asked) > 0
+    assert max(held) <= 64 * 1024
+
+
+#: Reads so many megabytes of records that are made while they are read, and prints the most memory it held, in MB.
+MEASURED = """
+import resource, sys
+from lakehouse.contracts import load_contracts
+from lakehouse.paths import BRONZE_TABLES, CONTRACTS
+from lakehouse.readers import reader_for
+from lakehouse.tables.definition import read_table_definitions
+
+name, megabytes = sys.argv[1], int(sys.argv[2])
+tables = read_table_definitions(BRONZE_TABLES)
+contract = load_contracts(CONTRACTS, tables, environment={})[name].model_copy(update={"columns": {}})
+row = (b'2024-12-01,2024-12-01 10:00:00,TENANT_001,%d\\n' if name.endswith("csv") else
+       b'{"event_date":"2024-12-01","event_time":"2024-12-01T10:00:00Z","tenant_id":"TENANT_001","entity_id":"%d"}\\n')
+head = b"event_date,event_time,tenant_id,entity_id\\n" if name.endswith("csv") else b""
+
+class Stream:
+    def __init__(self):
+        self.left, self.number = megabytes * 10**6, 0
+    def read(self, size):
+        if self.left <= 0:
+            return b""
+        piece = head if not self.number else b""
+        piece += b"".join(row % (self.number + n) for n in range(5_000))
+        self.number, self.left = self.number + 5_000, self.left - len(piece)
+        return piece
+
+batches = reader_for(contract, tables[contract.target]).read(Stream())
+assert sum(batch.records for batch in batches) > 0
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["pgr_events_csv", "pgr_events_jsonl"])
+def test_memory_does_not_grow_with_the_file(name):
+    def held(megabytes: int) -> int:
+        command = [sys.executable, "-c", MEASURED, name, str(megabytes)]
+        return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    assert held(300) < held(40) + 60
