@@ -29,6 +29,11 @@ def parser_of_partition_texts(column: str) -> ValueParser:
     longest = LONGEST_DIRECTORY_NAME - bytes_in_path(column) - len("=")
 
     def read(text: str) -> str | Refusal:
+        if not text:
+            # Trino 476 fails to write below ``service=/`` (seen with SeaweedFS 4.48).
+            return Refusal(
+                Reason.OUT_OF_RANGE, "an empty text names no partition; if it means no value, add it to nulls"
+            )
         size = bytes_in_path(text)
         if size <= longest:
             return text

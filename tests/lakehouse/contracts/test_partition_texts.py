@@ -40,14 +40,12 @@ def test_lengths_are_those_of_url_encoding(text):
     assert bytes_in_path(text) == len(quote_plus(text, safe="*").replace("~", "%7E"))
 
 
-@pytest.mark.parametrize(
-    "text", ["", " ", ".", "..", "/", "a/../b", "\t\r\n", "null", "%00", "x" * LONGEST, "é" * 41]
-)
+@pytest.mark.parametrize("text", [" ", ".", "..", "/", "a/../b", "\t\r\n", "null", "%00", "x" * LONGEST, "é" * 41])
 def test_what_fits_is_taken_as_it_is(text):
     assert READ(text) == text
 
 
-@pytest.mark.parametrize("text", ["x" * (LONGEST + 1), "é" * 42, "/" * 83, "x" * 1_000, "😀" * 1_000_000])
+@pytest.mark.parametrize("text", ["", "x" * (LONGEST + 1), "é" * 42, "/" * 83, "x" * 1_000, "😀" * 1_000_000])
 def test_what_does_not_fit_is_out_of_range(text):
     refusal = READ(text)
 

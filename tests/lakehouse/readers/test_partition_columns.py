@@ -15,7 +15,7 @@ from lakehouse.readers import Reason, reader_for
 from lakehouse.tables.definition import read_table_definitions
 
 SERVICES = ["WATER", "x" * 1_000, "", None, "a/b", "..", "पानी की आपूर्ति", "प" * 28, "\x01\t", "x" * 247, "x" * 248]
-REFUSED = [1, 7, 10]
+REFUSED = [1, 2, 7, 10]
 
 
 def as_csv() -> bytes:
@@ -45,9 +45,10 @@ def test_a_value_that_makes_no_path_refuses_its_record_only(name, content):
 
     (batch,) = reader_for(lenient, tables[contract.target]).read(io.BytesIO(content))
 
+    # In CSV, an empty text is all that there can be for none.
+    refused = [*REFUSED[:2], 3, *REFUSED[2:]] if name.endswith("csv") else REFUSED
     assert [(reject.position, reject.reason, reject.column) for reject in batch.rejects] == [
-        (position, Reason.OUT_OF_RANGE, "service") for position in REFUSED
+        (position, Reason.OUT_OF_RANGE, "service") for position in refused
     ]
-    taken = [service for position, service in enumerate(SERVICES) if position not in REFUSED]
-    expected = [service or "" for service in taken] if name.endswith("csv") else taken
-    assert batch.rows.column("service").to_pylist() == expected
+    taken = [service for position, service in enumerate(SERVICES) if position not in refused]
+    assert batch.rows.column("service").to_pylist() == taken
