@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from stack.tests_stack import make_tests_stack, remove_tests_stack
 
 STACK: pytest.StashKey[Stack] = pytest.StashKey()
 PRIVATE_STACK: pytest.StashKey[Stack] = pytest.StashKey()
+FUZZ_COUNTS: pytest.StashKey[dict[str, Counter[str]]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,6 +50,21 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if private_stack := config.stash.get(PRIVATE_STACK, None):
         remove_tests_stack(private_stack)
+
+
+@pytest.fixture(scope="session")
+def fuzz_counts(request: pytest.FixtureRequest) -> Callable[[str], Counter[str]]:
+    """The counts of a fuzzer, by its name; printed when the session ends."""
+    counts = request.config.stash.setdefault(FUZZ_COUNTS, {})
+    return lambda name: counts.setdefault(name, Counter())
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if counts := config.stash.get(FUZZ_COUNTS, None):
+        terminalreporter.section("fuzzers")
+        for name, counter in sorted(counts.items()):
+            told = ", ".join(f"{outcome} {count:,}" for outcome, count in sorted(counter.items()))
+            terminalreporter.write_line(f"{name}: {told}")
 
 
 @pytest.fixture(scope="session")

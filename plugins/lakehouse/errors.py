@@ -12,6 +12,7 @@
     │   ├── ObjectNotFoundError       a named object is not in the store
     │   ├── SchemaMismatchError       (readers) a file's columns are not the contract's
     │   ├── DamagedFileError          (readers) a file cannot be read to its end
+    │   ├── ForeignFileError          (readers) a file is a ZIP archive, a workbook or the like
     │   ├── RejectBudgetError         more rejects than the contract allows
     │   ├── SourceIdentityError       one source id, two identities
     │   ├── BegunOtherwiseError       a half-loaded source would go on under other positions or into another table

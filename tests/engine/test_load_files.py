@@ -59,6 +59,37 @@ def test_values_arrive_typed_in_utc_and_texts_as_they_were_sent(make_source: Mak
     assert row[2:] == ("ਅੰਮ੍ਰਿਤਸਰ", "PGR", attributes, None)
 
 
+def test_any_service_names_a_partition_or_refuses_its_record(make_source: MakeSource):
+    source = make_source(text="reject_budget: {share: 0.5}\n")
+    source = dataclasses.replace(source, contract=source.contract.model_copy(update={"nulls": ()}))
+    services = [
+        " ",
+        ".",
+        "..",
+        "/",
+        "a/../b",
+        "a b+c",
+        "%2F",
+        "null",
+        "service=x",
+        "\x01\t\n\r\x7f",
+        "é",
+        "पानी",
+        "😀",
+    ]
+    services += ["?*#&;'\"\\<>|~", "x" * 247, "प" * 27, "", "y" * 248, "y" * 1_000, "/" * 400]
+    source.put("events.jsonl", lines(event(number, service=service) for number, service in enumerate(services)))
+    source.load()
+    assert source.bronze("_position, service") == list(enumerate(services[:-4]))
+    assert source.rejects("record_position, reason, column_name") == [
+        (position, "out_of_range", "service") for position in range(len(services) - 4, len(services))
+    ]
+    for position, service in enumerate(services[:-4]):
+        # The partition is found by its value, however its path is written.
+        found = source.platform.rows(f"select entity_id from {BRONZE} where service = ?", service)
+        assert (f"PB-PGR-{position}",) in found
+
+
 def test_bad_records_are_in_the_reject_table_with_position_reason_and_bytes(make_source: MakeSource):
     source = make_source(text="reject_budget: {share: 0.5}\n")
     good = json.dumps(event(1)).encode()

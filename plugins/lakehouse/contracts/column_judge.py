@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from lakehouse.contracts.contract import ColumnRule, Contract
+from lakehouse.contracts.partition_texts import parser_of_partition_texts
 from lakehouse.contracts.reason import Reason, Refusal
 from lakehouse.contracts.value_types import Value, ValueParser, parser_of, shown
 from lakehouse.tables.definition import Column, ColumnType, TableDefinition
@@ -76,11 +77,11 @@ def column_judges(contract: Contract, table: TableDefinition) -> tuple[ColumnJud
     return tuple(
         # Whether a derived day is missing is known only when the time was read.
         replace(judge, required=False) if derives_day and judge.column.name == DERIVED_DAY else judge
-        for judge in (_judge_of(contract, column) for column in table.columns)
+        for judge in (_judge_of(contract, column, table) for column in table.columns)
     )
 
 
-def constant_problem(contract: Contract, column: Column) -> Refusal | None:
+def constant_problem(contract: Contract, column: Column, table: TableDefinition) -> Refusal | None:
     """Why the value or default that a contract writes for a column cannot be stored in it, if so."""
     rule = contract.rule(column.name)
     for constant in (rule.value, rule.default):
@@ -89,14 +90,14 @@ def constant_problem(contract: Contract, column: Column) -> Refusal | None:
         text = _text_of(constant)
         if (allowed := _allowed_by(rule)) is not None and not allowed(text):
             return Refusal(Reason.NOT_ALLOWED, f"{shown(text)} is not among the allowed values", column.name)
-        if (parse := _parser(contract, column)) is not None and isinstance(refusal := parse(text), Refusal):
+        if (parse := _parser(contract, column, table)) is not None and isinstance(refusal := parse(text), Refusal):
             return refusal
     return None
 
 
-def _judge_of(contract: Contract, column: Column) -> ColumnJudge:
+def _judge_of(contract: Contract, column: Column, table: TableDefinition) -> ColumnJudge:
     rule = contract.rule(column.name)
-    parse = _parser(contract, column)
+    parse = _parser(contract, column, table)
     if rule.value is not None:
         return ColumnJudge(column=column, field=None, default=_stored(rule.value, parse))
     takes_json = column.name.endswith(_JSON_SUFFIXES) if rule.json_text is None else rule.json_text
@@ -112,7 +113,9 @@ def _judge_of(contract: Contract, column: Column) -> ColumnJudge:
     )
 
 
-def _parser(contract: Contract, column: Column) -> ValueParser | None:
+def _parser(contract: Contract, column: Column, table: TableDefinition) -> ValueParser | None:
+    if column.type is ColumnType.VARCHAR and column.name in table.partitioning:
+        return parser_of_partition_texts(column.name)
     return parser_of(column.type, zone=contract.times.zone, time_formats=contract.times.formats)
 
 

@@ -30,11 +30,19 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from lakehouse.contracts.quantities import ByteCount, Duration
-from lakehouse.contracts.value_types import EPOCH_MILLISECONDS, EPOCH_SECONDS, ISO_8601
+from lakehouse.contracts.value_types import (
+    EPOCH_MILLISECONDS,
+    EPOCH_SECONDS,
+    ISO_8601,
+    time_format_problem,
+)
 
 #: Changes when the same record under the same contract gets another verdict or another value.
-_JUDGING_VERSION = 2
+_JUDGING_VERSION = 3
 _FINGERPRINT_CHARACTERS = 16
+_CRON_FIELDS = 5
+#: A worker holds it, what is made of it, and the batch it lies in; a column of a batch has less than 2 GiB.
+LARGEST_RECORD_BYTES = 10**9
 _JUDGING = frozenset({"target", "nulls", "times", "columns", "unknown_columns", "scrub", "max_record_bytes"})
 
 
@@ -76,11 +84,15 @@ def _time_formats(names: tuple[str, ...]) -> tuple[str, ...]:
 def _time_format(name: str) -> str:
     if name not in {ISO_8601, EPOCH_SECONDS, EPOCH_MILLISECONDS} and "%" not in name:
         raise PydanticCustomError("time_format", "Neither iso8601, epoch_s, epoch_ms nor a strptime format")
+    if "%" in name and (problem := time_format_problem(name)) is not None:
+        raise PydanticCustomError("time_format", "Not a format for times: {problem}", {"problem": problem})
     return name
 
 
 def _cron(expression: str) -> str:
-    if not croniter.is_valid(expression):
+    # A sixth and seventh field are seconds and years, which schedules do not have.
+    fields = 1 if expression.startswith("@") else _CRON_FIELDS
+    if len(expression.split()) != fields or not croniter.is_valid(expression):
         raise PydanticCustomError("cron", "Not a cron expression")
     return expression
 
@@ -198,7 +210,7 @@ class Contract(Section):
     reject_budget: RejectBudget = RejectBudget()
     scrub: tuple[Annotated[str, AfterValidator(_scrub_path)], ...] = ()
     """Paths of personal data (field names joined with dots), removed before anything is stored."""
-    max_record_bytes: ByteCount = 64 * 10**6
+    max_record_bytes: Annotated[ByteCount, Field(le=LARGEST_RECORD_BYTES)] = 64 * 10**6
     batch: BatchLimits = BatchLimits()
     freshness: Duration | None = None
     """How old the newest load may be."""

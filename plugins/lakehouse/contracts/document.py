@@ -23,6 +23,10 @@ Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 _TAG = "tag:yaml.org,2002:"
 _LONGEST_INTEGER = 20
+#: More than any contract needs; aliases of aliases stand for any number of values.
+_MOST_VALUES = 100_000
+_DEEPEST_NESTING = 20
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class _CoreSchemaLoader(yaml.SafeLoader):
@@ -51,6 +55,7 @@ class Document:
         self.problems: list[ContractProblem] = []
         self._environment = environment
         self._lines: dict[KeyPath, int] = {(): 1}
+        self._values = 0
         self.data = self._plain(self._composed(), (), frozenset())
 
     def problem(self, key: KeyPath, problem: str, remedy: str = "") -> ContractProblem:
@@ -73,7 +78,7 @@ class Document:
             problem = f"The file holds a character that YAML does not allow: {error.character!r}."
             raise self._unreadable(problem, "Remove it.", line=line) from error
         except RecursionError as error:
-            raise self._unreadable("The file is nested too deeply.", "Write it flatter.") from error
+            raise self._too_deep() from error
         if node is None:
             raise self._unreadable("The file is empty.", "Write a contract; a shipped one is a good start.")
         return node
@@ -88,6 +93,9 @@ class Document:
             problem = f"The file is not UTF-8: byte {error.start} cannot be decoded."
             raise self._unreadable(problem, "Save it as UTF-8.") from error
 
+    def _too_deep(self, line: int = 1) -> ContractError:
+        return self._unreadable("The file is nested too deeply.", "Write it flatter.", line=line)
+
     def _unreadable(self, problem: str, remedy: str, *, line: int = 1) -> ContractError:
         return ContractError([ContractProblem(self.path, line, "", problem, remedy)])
 
@@ -95,6 +103,12 @@ class Document:
         if id(node) in above:
             self.problems.append(self.problem(key, "The value contains itself.", "Remove the alias."))
             return None
+        if len(above) > _DEEPEST_NESTING:
+            raise self._too_deep(node.start_mark.line + 1)
+        self._values += 1
+        if self._values > _MOST_VALUES:
+            problem = f"The file stands for more than {_MOST_VALUES} values."
+            raise self._unreadable(problem, "Remove aliases, or lists.", line=node.start_mark.line + 1)
         if not isinstance(node, ScalarNode) and node.tag not in {f"{_TAG}map", f"{_TAG}seq"}:
             self.problems.append(self._meaningless_tag(node, key))
         inside = above | {id(node)}
@@ -120,7 +134,7 @@ class Document:
                 problem = ContractProblem(self.path, line, ".".join(map(str, key)), "A key is not a text.", "")
                 self.problems.append(problem)
                 continue
-            name = str(name_node.value)
+            name = self._readable(str(name_node.value), key, line)
             path = (*key, name)
             if name in mapping:
                 first = self._lines[path]
@@ -135,7 +149,7 @@ class Document:
         return mapping
 
     def _scalar(self, node: ScalarNode, key: KeyPath) -> Plain:
-        text = str(node.value)
+        text = self._readable(str(node.value), key, node.start_mark.line + 1)
         match node.tag.removeprefix(_TAG):
             case "null":
                 return None
@@ -151,6 +165,15 @@ class Document:
             case _:
                 self.problems.append(self._meaningless_tag(node, key))
                 return None
+
+    def _readable(self, text: str, key: KeyPath, line: int) -> str:
+        """A text without what no file can hold as UTF-8."""
+        if not _SURROGATE.search(text):
+            return text
+        problem = "The text holds half of a surrogate pair."
+        at = ".".join(map(str, key))
+        self.problems.append(ContractProblem(self.path, line, at, problem, "Write the character itself."))
+        return _SURROGATE.sub("\ufffd", text)
 
     def _meaningless_tag(self, node: Node, key: KeyPath) -> ContractProblem:
         return self.problem(key, f"The tag {node.tag} has no meaning here.", "Remove it.")

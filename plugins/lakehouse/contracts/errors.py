@@ -8,6 +8,8 @@ from pathlib import Path
 
 from lakehouse.errors import TerminalError
 
+_MOST_LISTED = 200
+
 
 @dataclass(frozen=True, order=True)
 class ContractProblem:
@@ -33,7 +35,9 @@ class ContractError(TerminalError):
 
     def __init__(self, problems: Iterable[ContractProblem]) -> None:
         self.problems = tuple(sorted(problems))
-        listed = "\n".join(f"  {problem}" for problem in self.problems)
+        more = len(self.problems) - _MOST_LISTED
+        listed = "\n".join(f"  {problem}" for problem in self.problems[:_MOST_LISTED])
+        listed += f"\n  … and {more} more" if more > 0 else ""
         super().__init__(
             f"{len(self.problems)} problem{'s' if len(self.problems) != 1 else ''} in contracts:\n{listed}\n",
             remedy="Nothing was loaded under them; correct the lines named above.",

@@ -47,6 +47,13 @@ class Partial(StrEnum):
     FORBIDDEN = "forbidden"
 
 
+#: Those that shift between alphabets, or write characters out as escapes.
+_NO_ENCODING_OF_FILES = re.compile(r"idna|punycode|utf-7|hz|(?:raw-)?unicode-escape|iso2022.*")
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
+#: Nobody writes a longer title; a number that was meant for something else must not be counted down line by line.
+_MOST_SKIPPED_LINES = 10_000
+
+
 def _ascii_character(character: str) -> str:
     if not character.isascii() or character in "\r\n\0":
         raise PydanticCustomError("character", "Not one ASCII character other than a line end or NUL")
@@ -58,9 +65,26 @@ def _encoding(name: str) -> str:
         # Only encodings of text can do this; there are others.
         "".encode(name)
         codecs.getincrementaldecoder(name)
-        return codecs.lookup(name).name
+        encoding = codecs.lookup(name).name
     except (LookupError, UnicodeError):
         raise PydanticCustomError("encoding", "There is no encoding of this name") from None
+    if _NO_ENCODING_OF_FILES.fullmatch(encoding):
+        raise PydanticCustomError(
+            "encoding", "No encoding of files: what cannot be decoded cannot be kept as sent"
+        )
+    return encoding
+
+
+def _bucket(name: str) -> str:
+    if not _BUCKET.fullmatch(name):
+        raise PydanticCustomError("bucket", "Not the name of a bucket")
+    return name
+
+
+def _key(glob: str) -> str:
+    if glob.startswith("/") or "://" in glob:
+        raise PydanticCustomError("key", "Not a key of a bucket: keys have neither a scheme nor a leading /")
+    return glob
 
 
 def _not_yet(coming: StrEnum) -> AfterValidator:
@@ -80,8 +104,8 @@ AsciiCharacter = Annotated[str, StringConstraints(min_length=1, max_length=1), A
 class ObjectsOrigin(Section):
     """Objects of a bucket."""
 
-    bucket: NotEmpty
-    key: NotEmpty
+    bucket: Annotated[NotEmpty, AfterValidator(_bucket)]
+    key: Annotated[NotEmpty, AfterValidator(_key)]
     """Glob over keys: `*` and `?` stay within one `/` segment, `**` crosses segments."""
     format: Format
 
@@ -94,7 +118,7 @@ class CsvDialect(Section):
     """Written twice inside a quoted field, it stands for itself."""
     encoding: Annotated[str, AfterValidator(_encoding)] = "utf-8"
     """Of a file without a byte order mark."""
-    skip_lines: Annotated[int, Field(ge=0)] = 0
+    skip_lines: Annotated[int, Field(ge=0, le=_MOST_SKIPPED_LINES)] = 0
     """Lines above the header."""
 
     @model_validator(mode="after")

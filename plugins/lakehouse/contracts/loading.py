@@ -21,12 +21,15 @@ from lakehouse.contracts.kafka_contract import KafkaContract
 from lakehouse.contracts.kinds import ANY_CONTRACT, KINDS, AnyContract
 from lakehouse.tables.definition import TableDefinition
 
+_SHOWN_CHARACTERS = 80
 _REMEDIES = {
     "not_yet": "Leave the key out; what happens without it is said in the README.",
     "size": "Write 1000000, 256MB or 1GB.",
     "duration": "Write 15m, 24h or 7d.",
     "zone": "Use an IANA name such as Asia/Kolkata or UTC.",
     "cron": 'Write five fields, such as "*/15 * * * *".',
+    "bucket": "Write the name alone, such as warehouse; paths are s3://bucket/key.",
+    "key": "Write what comes after s3://bucket/, such as staging/events_*.csv.",
     "encoding": "Use a name Python knows: utf-8, utf-16, latin-1, windows-1252.",
     "time_format": "Write a strptime format with its % directives, such as %d/%m/%Y %H:%M.",
     "string_type": "Put the value in quotes.",
@@ -119,16 +122,16 @@ def _explained(document: Document, details: ErrorDetails) -> ContractProblem:
             return document.problem(("kind",), "The key is missing.", f"Add it: one of {', '.join(KINDS)}.")
         case "union_tag_invalid":
             tag, known = details["ctx"]["tag"], details["ctx"]["expected_tags"]
-            return document.problem(("kind",), f"{tag!r} is not one of {known}.")
+            return document.problem(("kind",), f"{_cut(repr(tag))} is not one of {known}.")
         case "extra_forbidden":
             return _unknown_key(document, key, kind=str(kind))
         case "missing":
             return document.problem(key, "The key is missing.", "Add it.")
         case "enum" | "literal_error":
-            return document.problem(key, f"{written!r} is not {details['ctx']['expected']}.", remedy)
+            return document.problem(key, f"{_cut(repr(written))} is not {details['ctx']['expected']}.", remedy)
         case _:
-            shown = f" (it is {json.dumps(written)})" if _is_scalar(written) else ""
-            return document.problem(key, f"{details['msg']}{shown}.", remedy)
+            it_is = f" (it is {_cut(json.dumps(written))})" if _is_scalar(written) else ""
+            return document.problem(key, f"{details['msg']}{it_is}.", remedy)
 
 
 def _unknown_key(document: Document, key: KeyPath, *, kind: str) -> ContractProblem:
@@ -137,6 +140,10 @@ def _unknown_key(document: Document, key: KeyPath, *, kind: str) -> ContractProb
         problem = f"A contract of kind {kind} has no such key."
         return document.problem(key, problem, f"Remove it, or make the kind {' or '.join(others)}.")
     return document.problem(key, "There is no such key.", _did_you_mean(str(key[-1]), _keys_at(key[:-1], kind)))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
 def _is_scalar(value: object) -> bool:
@@ -193,7 +200,7 @@ def _column_problems(
         if name not in table.column_names:
             remedy = _did_you_mean(name, table.column_names)
             yield document.problem((*at, name), f"{table.name} has no column {name}.", remedy)
-        elif (refusal := constant_problem(contract, table.column(name))) is not None:
+        elif (refusal := constant_problem(contract, table.column(name), table)) is not None:
             written = "value" if contract.rule(name).value is not None else "default"
             remedy = f"The column is of type {table.column(name).type}."
             yield document.problem((*at, name, written), f"{refusal.detail}.", remedy)

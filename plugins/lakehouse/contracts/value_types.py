@@ -14,6 +14,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from decimal import ROUND_FLOOR, Context, Decimal
 from zoneinfo import ZoneInfo
 
 from lakehouse.contracts.reason import Reason, Refusal
@@ -48,12 +49,20 @@ _ISO_SHAPE = re.compile(
 )
 #: Before the year 1 or after the year 9999, as ISO 8601 and others write it.
 _FAR_YEAR = re.compile(r"(?:-[0-9]+|\+?[0-9]{5,})-[0-9]{2}-[0-9]{2}(?:[Tt ].*)?")
-_EPOCH = re.compile(r"([+-]?)([0-9]+)(?:\.([0-9]{1,9}))?")
+#: With an exponent, as Java and others write a number that has a fraction.
+_EPOCH = re.compile(r"[+-]?[0-9]{1,32}(?:\.[0-9]{1,32})?(?:[eE][+-]?[0-9]{1,2})?")
+_LONG_EPOCH = re.compile(r"[+-]?[0-9]{33,}(?:\.[0-9]+)?")
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 #: More digits than any 64-bit integer or representable epoch has; also keeps ``int`` from refusing long texts.
 _MOST_DIGITS = 32
 _SHOWN_CHARACTERS = 80
+#: More digits than the product of an epoch of that shape has.
+_EXACTLY = Context(prec=200)
+
+_YEAR_DIRECTIVES = frozenset("YyGcx")
+#: A time no part of which can be taken for another, nor for midnight.
+_FORMAT_SAMPLE = datetime(2023, 11, 22, 21, 43, 54, 123_456, tzinfo=UTC)
 
 _WHOLE_NUMBER_BITS = {ColumnType.BIGINT: 64, ColumnType.INTEGER: 32}
 
@@ -77,6 +86,26 @@ def parser_of(column_type: ColumnType, *, zone: str, time_formats: Sequence[str]
             return _double
         case ColumnType.BOOLEAN:
             return _boolean
+
+
+def time_format_problem(format_: str) -> str | None:
+    """Why a ``strptime`` format would read times wrongly, or none at all."""
+    directives = set(re.findall(r"%(.)", format_, re.DOTALL))
+    if "Z" in directives:
+        return "%Z reads the name of a zone and does not apply it; write %z for an offset"
+    if not directives & _YEAR_DIRECTIVES:
+        return "it names no year"
+    try:
+        read = datetime.strptime(_FORMAT_SAMPLE.strftime(format_), format_)  # noqa: DTZ007 - compared field by field
+    except (ValueError, re.error):
+        return "strptime does not take it"
+    if read.date() != _FORMAT_SAMPLE.date():
+        return "it does not name a whole day: year, month and day"
+    clock = (read.hour, read.minute, read.second, read.microsecond)
+    sample = (_FORMAT_SAMPLE.hour, _FORMAT_SAMPLE.minute, _FORMAT_SAMPLE.second, _FORMAT_SAMPLE.microsecond)
+    if not any(clock == (*sample[:told], *[0] * (4 - told)) for told in range(5)):
+        return "it does not name the time of day from the hour on (%I needs %p)"
+    return None
 
 
 def shown(text: str) -> str:
@@ -147,9 +176,9 @@ def _time_reading(format_: str, zone: tzinfo | None) -> ValueParser:
         case "iso8601":
             return _iso_time(zone)
         case "epoch_s":
-            return _epoch_time(1_000_000_000)
-        case "epoch_ms":
             return _epoch_time(1_000_000)
+        case "epoch_ms":
+            return _epoch_time(1_000)
         case _:
             return _declared_time(format_, zone)
 
@@ -199,17 +228,17 @@ def _canonical_iso(match: re.Match[str]) -> str:
     return f"{day}T{clock.replace(',', '.')}{'Z' if offset in {'z', 'UTC'} else offset}"
 
 
-def _epoch_time(nanoseconds_per_unit: int) -> ValueParser:
+def _epoch_time(microseconds_per_unit: int) -> ValueParser:
     def read(text: str) -> int | Refusal:
-        match = _EPOCH.fullmatch(text)
-        if match is None:
+        if not _EPOCH.fullmatch(text):
+            if _LONG_EPOCH.fullmatch(text):
+                return _out_of_range(text, "time between the years 1 and 9999")
             return _wrong_type(text, "a number since 1970")
-        sign, whole, fraction = match.groups(default="")
-        if len(whole) > _MOST_DIGITS:
-            return _out_of_range(text, "time between the years 1 and 9999")
-        nanoseconds = int(whole) * nanoseconds_per_unit
-        nanoseconds += int(fraction or "0") * nanoseconds_per_unit // 10 ** len(fraction)
-        return _in_calendar((-nanoseconds if sign == "-" else nanoseconds) // 1_000, text)
+        if text.isdigit():
+            return _in_calendar(int(text) * microseconds_per_unit, text)
+        # What is beyond the microsecond goes towards the past, as it does in times that are written out.
+        counted = _EXACTLY.multiply(Decimal(text), microseconds_per_unit)
+        return _in_calendar(int(counted.to_integral_value(ROUND_FLOOR)), text)
 
     return read
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -20,6 +21,8 @@ from lakehouse.store import ObjectStore
 _LOOKUP = 5_000
 #: A larger object is a batch of its own: its rows are merged in pieces as they were read.
 SHARED_BATCH_OBJECT_BYTES = 64 * 1024 * 1024
+#: ``file://``, ``s3a://``, ``https://``, or a drive's letter; a key may have a colon further back.
+_OTHER_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?://|\\)")
 
 
 class NotOfSourceError(TerminalError):
@@ -32,6 +35,21 @@ class NotOfSourceError(TerminalError):
             remedy="Ask the source whose contract matches it, or put it where this one looks.",
         )
         self.uri = uri
+        self.contract = contract.name
+
+
+class NoObjectPathError(TerminalError):
+    """Somebody asked for something that is no path of the object store."""
+
+    def __init__(self, *, asked: str, contract: FilesContract) -> None:
+        bucket = contract.origin.bucket
+        super().__init__(
+            f"{asked} is no path of the object store: paths are s3://bucket/key, and {contract.name} takes "
+            f"s3://{bucket}/{contract.origin.key}.",
+            remedy=f"Write s3://{bucket}/… (s3://, whatever another tool calls it), or the key alone, without a "
+            "leading /. A file of this machine is put there with `lakehouse put`.",
+        )
+        self.asked = asked
         self.contract = contract.name
 
 
@@ -132,6 +150,7 @@ def plan_files(
     :param register: whether new sources are given their id in the registry; a dry run does not.
     :raises ObjectNotFoundError: ``pattern`` names one key, and there is no such object.
     :raises NotOfSourceError: ``pattern`` names an object that the contract does not take.
+    :raises NoObjectPathError: ``pattern`` is no path of the object store.
     :raises SourceIdentityError: two objects have one digest.
     """
     limits = limits or PlanLimits()
@@ -223,8 +242,11 @@ def key_of(pattern: str, *, contract: FilesContract) -> str:
     """The key of a pattern that somebody typed: ``s3://bucket/key``, or a key of the contract's bucket.
 
     :raises NotOfSourceError: it names another bucket.
+    :raises NoObjectPathError: it has another scheme, or is a path of a file system.
     """
     if not pattern.startswith("s3://"):
+        if _OTHER_SCHEME.match(pattern) or pattern.startswith("/"):
+            raise NoObjectPathError(asked=pattern, contract=contract)
         return pattern
     bucket, _, key = pattern.removeprefix("s3://").partition("/")
     if bucket != contract.origin.bucket:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -64,6 +64,15 @@ class RangeTally:
     @property
     def rejects(self) -> int:
         return self.rejects_by_reason.total()
+
+    def count_rejects(self, rejects: Iterable[Reject]) -> None:
+        """Count rejects by reason, and by column for the first ones."""
+        for reject in rejects:
+            name = str(reject.reason) if reject.column is None else f"{reject.reason} in {reject.column}"
+            shown = name[:_NAME_CHARACTERS]
+            # Columns may be fields of the source, which may have any number of names.
+            is_named = shown in self.rejects_by_reason or len(self.rejects_by_reason) < _NAMED_COLUMNS
+            self.rejects_by_reason[shown if is_named else str(reject.reason)] += 1
 
     def count_unknown(self, unknown_columns: Mapping[str, int]) -> None:
         """Count columns that the contract does not know: the first ones by name, all others together."""
@@ -155,7 +164,7 @@ class SpoolWriter:
         tally.next_position = batch.next_position
         tally.rows += batch.rows.num_rows
         tally.row_bytes += batch.rows.nbytes
-        tally.rejects_by_reason.update(str(reject.reason) for reject in batch.rejects)
+        tally.count_rejects(batch.rejects)
         tally.null_counts.update({name: batch.rows.column(name).null_count for name in self._table.column_names})
         tally.touched.update(_partitions(batch.rows))
         tally.count_unknown(batch.unknown_columns)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from lakehouse.contracts.reason import Reason
-from lakehouse.readers.errors import DamagedFileError, SchemaMismatchError, TemporarySpaceError
+from lakehouse.readers.errors import (
+    DamagedFileError,
+    ForeignFileError,
+    SchemaMismatchError,
+    TemporarySpaceError,
+)
 from lakehouse.readers.json_judge import JsonJudge
 from lakehouse.readers.judged_batch import JudgedBatch, Reject
 from lakehouse.readers.reader import Reader, reader_for
 
 __all__ = [
     "DamagedFileError",
+    "ForeignFileError",
     "JsonJudge",
     "JudgedBatch",
     "Reader",

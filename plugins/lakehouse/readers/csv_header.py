@@ -18,7 +18,7 @@ def fields_of(record: str, dialect: CsvDialect) -> list[str]:
 
 
 def checked_header(record: Record, contract: FilesContract, judges: Sequence[ColumnJudge]) -> FileColumns:
-    """The columns that a file's first record names.
+    """The columns that a file's first record names; one without a name is called by its place, ``(column 3)``.
 
     :raises SchemaMismatchError: it cannot be read, or the columns are not those the contract wants.
     """
@@ -28,7 +28,9 @@ def checked_header(record: Record, contract: FilesContract, judges: Sequence[Col
 def _names(record: Record, contract: FilesContract) -> list[str]:
     try:
         if isinstance(record, bytes):
-            return fields_of(record.decode(), contract.csv)
+            fields = fields_of(record.decode(), contract.csv)
+            # Nobody can mean a column that has no name, so several of them are no doubt.
+            return [name if name.strip() else f"(column {place})" for place, name in enumerate(fields, start=1)]
         problem = "it is not well-formed, or longer than max_record_bytes"
     except UnicodeDecodeError as error:
         problem = f"byte {error.start} of it cannot be decoded"

@@ -16,7 +16,8 @@ from lakehouse.contracts.contract import UnknownColumns
 from lakehouse.contracts.files_contract import FilesContract
 from lakehouse.contracts.reason import Reason, Refusal
 from lakehouse.readers.csv_header import checked_header
-from lakehouse.readers.csv_records import split_records
+from lakehouse.readers.csv_records import is_run_on, split_records
+from lakehouse.readers.errors import DamagedFileError
 from lakehouse.readers.file_columns import FileColumns
 from lakehouse.readers.judged_batch import JudgedBatch, Reject, reject_of
 from lakehouse.readers.record_batches import (
@@ -33,6 +34,8 @@ from lakehouse.tables.definition import TableDefinition
 
 #: Records parsed together; more at once only keep the garbage collector busy.
 _RUN = 2_048
+_BYTE_ORDER_MARK = "\ufeff"
+_REPEATED_HEADER = Refusal(Reason.WRONG_TYPE, "the record is the header once more")
 _BLANK_LINE = Refusal(Reason.EMPTY_RECORD, "the line is blank")
 
 
@@ -49,7 +52,7 @@ class CsvReader:
     def read(self, stream: BinaryIO, *, start: int = 0) -> Iterator[JudgedBatch]:
         """The file's records from position ``start`` on, judged.
 
-        :raises DamagedFileError: the file cannot be read to its end.
+        :raises DamagedFileError: the file cannot be read to its end, or a quote is not closed where it should be.
         :raises SchemaMismatchError: the header is not what the contract wants.
         """
         text = open_source_text(stream, encoding=self._contract.csv.encoding)
@@ -69,6 +72,8 @@ class CsvReader:
         positions = range(batch.first_position, batch.next_position)
         texts, refusals = self._texts(batch.records)
         fields = self._fields(texts, header, refusals)
+        for index in _repeated_headers(fields, header):
+            refusals.setdefault(index, _REPEATED_HEADER)
         absent: list[str | None] = [None] * len(texts)
         columns = [
             texts if judge.field == WHOLE_RECORD else absent if place is None else fields[place]
@@ -118,6 +123,12 @@ class CsvReader:
         rejects = []
         for index, record in enumerate(batch.records):
             position = batch.first_position + index
+            if not isinstance(record, bytes) and is_run_on(record):
+                problem = (
+                    f"a quote that the record in line {line} opens is not closed, or only {record.line_breaks} "
+                    "line ends further down, and how many records lie between cannot be told"
+                )
+                raise DamagedFileError(problem=problem)
             if isinstance(record, OversizedRecord):
                 limit = self._contract.max_record_bytes
                 rejects.append(record.reject(position=position, limit=limit, line=line, keep=True))
@@ -160,6 +171,16 @@ def _text_of(record: Record) -> str | Refusal:
         return record.decode()
     except UnicodeDecodeError as error:
         return Refusal(Reason.NOT_UTF8, f"byte {error.start} cannot be decoded: {error.reason}")
+
+
+def _repeated_headers(fields: list[list[str]], header: FileColumns) -> list[int]:
+    """Records that are the header once more, as in files that were put one behind the other."""
+    first, name = fields[0], header.names[0]
+    if header.width == 1 or not {name, f"{_BYTE_ORDER_MARK}{name}"} & set(first):
+        return []
+    alike = [index for index, text in enumerate(first) if text.removeprefix(_BYTE_ORDER_MARK) == name]
+    others = list(zip(fields, header.names, strict=True))[1:]
+    return [index for index in alike if all(column[index] in {name, ""} for column, name in others)]
 
 
 def _ragged(fields: list[str], header: FileColumns) -> Refusal:

@@ -2,6 +2,7 @@
 
 A field that begins with a quote ends with one, and holds it doubled; line ends and delimiters inside are its text.
 A quote anywhere else breaks the record, which then ends with its line. Lines end with LF, CRLF or CR.
+A quote that nobody closes runs on through the records below it: see :func:`is_run_on`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,19 @@ from lakehouse.readers.source_text import SourceText
 _LINE_END = re.compile(rb"\r\n|\n|\r(?=[^\n])")
 _STRAY_QUOTE = Refusal(Reason.WRONG_TYPE, "a quote stands where no field begins or ends")
 _ENDLESS_QUOTE = Refusal(Reason.WRONG_TYPE, "a quoted field has no end: it runs to the end of the file")
+
+
+#: Lines of one broken record: more is no text that somebody wrote with a quote out of place.
+_MOST_LINES_OF_BROKEN = 100
+
+
+def is_run_on(record: BrokenRecord | OversizedRecord) -> bool:
+    """Whether a broken record is many: nobody knows how many a quote that was not closed has run through.
+
+    As one reject among thousands of rows they would be within any budget.
+    """
+    most = 0 if record.refusal is _ENDLESS_QUOTE else _MOST_LINES_OF_BROKEN
+    return record.refusal is not None and record.line_breaks > most
 
 
 def split_records(text: SourceText, *, dialect: CsvDialect, limit: int) -> Iterator[list[Record]]:
@@ -96,7 +110,7 @@ class _Splitter:
             else:
                 break
             if self._oversized is not None or len(record) > self._limit:
-                records.append(self._passed(record if isinstance(record, bytes) else record.record))
+                records.append(self._passed(record))
             else:
                 records.append(record)
             start = end
@@ -125,9 +139,11 @@ class _Splitter:
     def _begins_field(self, held: bytes, start: int, place: int) -> bool:
         return place == start or held[place - 1 : place] == self._delimiter
 
-    def _passed(self, record: bytes) -> OversizedRecord:
+    def _passed(self, record: bytes | BrokenRecord) -> OversizedRecord:
         """The record over the limit that has ended."""
         oversized = self._oversized or OversizedRecord(self._text.original)
+        if isinstance(record, BrokenRecord):
+            oversized.refusal, record = record.refusal, record.record
         oversized.pass_by(record[len(self._stand_in) :])
         self._oversized, self._stand_in = None, b""
         return oversized

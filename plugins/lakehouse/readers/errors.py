@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from lakehouse.errors import TerminalError, TransientError
 
+#: Of a list in a message; a damaged header may have any number of columns.
+_MOST_LINES = 200
+
 
 class DamagedFileError(TerminalError):
     """A file ends before it should, or its compression or encoding is broken."""
@@ -18,17 +21,38 @@ class DamagedFileError(TerminalError):
         self.problem_found = problem
 
 
+class ForeignFileError(TerminalError):
+    """A file is of a kind that is not read, whatever its name says."""
+
+    def __init__(self, *, kind: str) -> None:
+        super().__init__(
+            f"The file is {kind}, by its first bytes, and that is not read.",
+            remedy="Nothing of it was loaded. Put it as CSV, JSON lines or Parquet as its contract says, plain or "
+            "compressed with gzip or zstd, one file an object.",
+        )
+        self.kind = kind
+
+
 class SchemaMismatchError(TerminalError):
     """A file's columns are not those its contract wants.
 
-    :ivar columns: one line for each column that is missing, doubled or unknown, and for what the file has.
+    :ivar found: names of the columns that the file has.
+    :ivar differences: one line for each column that is missing, doubled or unknown.
+    :ivar comparison: column by column what the contract wants and what the file has; empty where one is not there.
     """
 
-    def __init__(self, *, contract: str, found: Sequence[str], differences: Sequence[str]) -> None:
-        listed = "".join(f"\n  {difference}" for difference in differences)
+    def __init__(
+        self,
+        *,
+        contract: str,
+        found: Sequence[str],
+        differences: Sequence[str],
+        comparison: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        listed = "".join(f"\n  {difference}" for difference in _some(differences))
+        shown = _compared(comparison) if comparison else f"  the file has: {', '.join(_some(found)) or 'none'}\n"
         super().__init__(
-            f"The file's columns are not what contract {contract} wants:{listed}\n"
-            f"  the file has: {', '.join(found) or 'none'}\n",
+            f"The file's columns are not what contract {contract} wants:{listed}\n{shown}",
             remedy=(
                 "Correct the header, or map the names in the contract with columns.<column>.from "
                 "(unknown_columns says what happens to others)."
@@ -37,6 +61,20 @@ class SchemaMismatchError(TerminalError):
         self.contract = contract
         self.found = tuple(found)
         self.differences = tuple(differences)
+        self.comparison = tuple(comparison)
+
+
+def _compared(comparison: Sequence[tuple[str, str]]) -> str:
+    rows = [("the contract wants", "the file has"), *comparison]
+    width = max(len(wanted) for wanted, _ in rows)
+    lines = [f"{wanted or '-':<{width}}  {found or '-'}" for wanted, found in rows]
+    return "".join(f"  {line}\n" for line in _some(lines))
+
+
+def _some(lines: Sequence[str]) -> list[str]:
+    """As many as a message has room for."""
+    more = len(lines) - _MOST_LINES
+    return [*lines[:_MOST_LINES], *([f"… and {more} more"] if more > 0 else [])]
 
 
 class TemporarySpaceError(TransientError):

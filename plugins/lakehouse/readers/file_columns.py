@@ -9,7 +9,12 @@ from dataclasses import dataclass
 
 from lakehouse.contracts.column_judge import WHOLE_RECORD, ColumnJudge
 from lakehouse.contracts.contract import Contract, UnknownColumns
+from lakehouse.contracts.files_contract import FilesContract, Format
+from lakehouse.contracts.value_types import shown
 from lakehouse.readers.errors import SchemaMismatchError
+
+#: What tables of text are delimited with.
+_DELIMITERS = ",;\t|"
 
 
 @dataclass(frozen=True)
@@ -31,33 +36,87 @@ class FileColumns:
         return self.names.index(name) if name in self.names else None
 
 
-def checked_columns(names: Sequence[str], contract: Contract, judges: Sequence[ColumnJudge]) -> FileColumns:
+def checked_columns(
+    names: Sequence[str], contract: Contract, judges: Sequence[ColumnJudge], *, types: Sequence[str] = ()
+) -> FileColumns:
     """The columns of a file with these names.
 
-    :raises SchemaMismatchError: a name stands twice, a required column is missing, or there are columns that the
-        contract does not know and does not tolerate.
+    :param types: of the columns, for the message, where the file says them.
+    :raises SchemaMismatchError: a name stands twice, a required column is missing, a name is one that the contract
+        wants but for its case or spaces, or there are columns that the contract neither knows nor tolerates.
     """
     wanted = {judge.field for judge in judges} - {None, WHOLE_RECORD}
     unknown = tuple(name for name in names if name not in wanted)
-    differences = [*_doubled(names), *_missing(names, judges)]
+    differences = [*_doubled(names), *_missing(names, judges), *_nearly(unknown, names, judges)]
     if contract.unknown_columns is UnknownColumns.FAIL:
-        differences += [f"{name!r}: in the file, but no column takes it" for name in unknown]
+        differences += [f"{shown(name)}: in the file, but no column takes it" for name in unknown]
     if len(unknown) == len(names):
-        differences.append("none of the file's columns is known (of a CSV file: is its first line a header?)")
+        differences.append(f"none of the file's columns is known{_why_none(names, contract)}")
     if differences:
-        raise SchemaMismatchError(contract=contract.name, found=names, differences=differences)
+        comparison = tuple(_compared(names, types or [""] * len(names), judges))
+        raise SchemaMismatchError(
+            contract=contract.name, found=names, differences=differences, comparison=comparison
+        )
     return FileColumns(tuple(names), unknown)
 
 
 def _doubled(names: Sequence[str]) -> Iterator[str]:
     for name, count in Counter(names).items():
         if count > 1:
-            yield f"{name!r}: stands {count} times in the file"
+            yield f"{shown(name)}: stands {count} times in the file"
 
 
 def _missing(names: Sequence[str], judges: Sequence[ColumnJudge]) -> Iterator[str]:
     for judge in judges:
-        if judge.required and judge.default is None and judge.field not in {*names, None, WHOLE_RECORD}:
+        if _is_required(judge) and judge.field not in {*names, None, WHOLE_RECORD}:
             close = difflib.get_close_matches(str(judge.field), names, n=1)
-            hint = f" (is it {close[0]!r}?)" if close else ""
+            hint = f" (is it {shown(close[0])}?)" if close else ""
             yield f"{judge.field!r}: required for {judge.column.name}, but not in the file{hint}"
+
+
+def _is_required(judge: ColumnJudge) -> bool:
+    return judge.required and judge.default is None
+
+
+def _nearly(unknown: Sequence[str], names: Sequence[str], judges: Sequence[ColumnJudge]) -> Iterator[str]:
+    """Columns that would be passed over, and a column of the target left empty, for the way they are written."""
+    absent = {_bare(judge.field): judge for judge in judges if judge.field and judge.field not in names}
+    for name in unknown:
+        if (judge := absent.get(_bare(name))) is not None:
+            yield (
+                f"{name!r}: differs from {judge.field!r} in case or spaces only; if it is meant, write "
+                f"columns.{judge.column.name}.from: {name!r}"
+            )
+
+
+def _bare(name: str) -> str:
+    return "".join(name.replace("\ufeff", "").split()).casefold()
+
+
+def _why_none(names: Sequence[str], contract: Contract) -> str:
+    if not isinstance(contract, FilesContract) or contract.origin.format is not Format.CSV:
+        return ""
+    if any("\0" in name for name in names):
+        return " (they hold NUL: is the file UTF-16? Then csv.encoding must say so)"
+    others = [delimiter for delimiter in _DELIMITERS if delimiter in "".join(names)]
+    if len(names) == 1 and others:
+        return f" (is the delimiter {others[0]!r}? csv.delimiter is {contract.csv.delimiter!r})"
+    return " (is its first line a header? csv.skip_lines passes over titles above it)"
+
+
+def _compared(
+    names: Sequence[str], types: Sequence[str], judges: Sequence[ColumnJudge]
+) -> Iterator[tuple[str, str]]:
+    """What the contract wants and what the file has, column by column."""
+    found = {name: f"{shown(name)} {kind}".rstrip() for name, kind in zip(names, types, strict=True)}
+    taken: set[str] = set()
+    for judge in judges:
+        if judge.field is None or judge.field == WHOLE_RECORD:
+            continue
+        target = "" if judge.field == judge.column.name else f" for {judge.column.name}"
+        required = ", required" if _is_required(judge) else ""
+        taken.add(judge.field)
+        yield f"{judge.field!r} {judge.column.type}{target}{required}", found.get(judge.field, "")
+    for name in names:
+        if name not in taken:
+            yield "", found[name]

@@ -29,6 +29,16 @@ if TYPE_CHECKING:
 
 #: Read of each column at a time, instead of all that a row group has of it.
 _BUFFER_BYTES = 1 << 20
+#: Read at a time where texts may share their beginnings: the size of a row group does not tell their length then.
+_ROWS_NOT_NUMBERED = 4_096
+
+
+class _CannotBeNumberedError(Exception):
+    """A batch cannot be read with its texts numbered, perhaps because it is damaged.
+
+    Texts may also be encoded (DELTA_BYTE_ARRAY and the like) so that Arrow reads them, but not numbered. What says
+    so beforehand, the metadata of a column, ends the process when it is damaged.
+    """
 
 
 @contextlib.contextmanager
@@ -45,14 +55,18 @@ def open_parquet(stream: BinaryIO) -> Iterator[ParquetFile | None]:
 class ParquetFile:
     """A Parquet file that can be read from any place. Any method may find out that it is damaged.
 
+    :ivar types: of the columns, as messages name them.
     :raises DamagedFileError: by each method.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
         with _damage():
             schema = _opened(file).schema_arrow
+            self.types = [str(field.type) for field in schema]
             # Repeated texts stay numbered until it is known how many rows fit in memory.
-            self._file = _opened(file, numbered=[field.name for field in schema if is_text(field.type)])
+            self._numbered = [field.name for field in schema if is_text(field.type)]
+            self._copy = file
+            self._file = _opened(file, numbered=self._numbered)
 
     @property
     def names(self) -> Sequence[str]:
@@ -63,6 +77,19 @@ class ParquetFile:
 
         Each comes with the position of its first row.
         """
+        while True:
+            try:
+                for first, batch in self._batches_since(start, batch_records=batch_records):
+                    yield first, batch
+                    start = first + batch.num_rows
+            except _CannotBeNumberedError:
+                with _damage():
+                    self._numbered = []
+                    self._file = _opened(self._copy)
+            else:
+                return
+
+    def _batches_since(self, start: int, *, batch_records: int) -> Iterator[tuple[int, pa.RecordBatch]]:
         groups, position = self._row_groups_since(start)
         for batch in self._read(groups, batch_records=batch_records):
             passed = max(0, start - position)
@@ -88,13 +115,21 @@ class ParquetFile:
             metadata = self._file.metadata
             sizes = [metadata.row_group(group) for group in groups]
             largest_row = max((size.total_byte_size // max(1, size.num_rows) for size in sizes), default=0)
-            rows = max(1, min(batch_records, BATCH_BYTES // max(1, largest_row)))
+            most = batch_records if self._numbered else min(batch_records, _ROWS_NOT_NUMBERED)
+            rows = max(1, min(most, BATCH_BYTES // max(1, largest_row)))
             batches = self._file.iter_batches(batch_size=rows, row_groups=groups)
         while True:
             with _damage():
-                batch = next(batches, None)
+                try:
+                    batch = next(batches, None)
+                except (OSError, pa.ArrowException) as error:
+                    if not self._numbered or (isinstance(error, OSError) and error.errno is not None):
+                        raise
+                    raise _CannotBeNumberedError from error
             if batch is None:
                 return
+            for column in batch.columns:
+                _check_numbers(column)
             yield batch
 
 
@@ -105,7 +140,28 @@ def _opened(file: IO[bytes], *, numbered: list[str] | None = None) -> pq.Parquet
         buffer_size=_BUFFER_BYTES,
         pre_buffer=False,
         page_checksum_verification=True,
+        # As nanoseconds, which is what else these come as, times after 2262 turn into others without a word.
+        coerce_int96_timestamp_unit="us",
     )
+
+
+def _check_numbers(array: Array) -> None:
+    """Arrow takes the numbers of numbered values as they stand in a page, whether there are such values or not.
+
+    :raises DamagedFileError: there are not.
+    """
+    if isinstance(array, pa.DictionaryArray):
+        lowest, highest = pc.min(array.indices).as_py(), pc.max(array.indices).as_py()
+        if lowest is not None and not 0 <= lowest <= highest < len(array.dictionary):
+            raise DamagedFileError(problem=f"a page has value number {highest} of {len(array.dictionary)}")
+    elif isinstance(array, pa.StructArray):
+        for place in range(array.type.num_fields):
+            _check_numbers(array.field(place))
+    elif isinstance(array, pa.MapArray):
+        _check_numbers(array.keys)
+        _check_numbers(array.items)
+    elif isinstance(array, pa.ListArray | pa.LargeListArray | pa.FixedSizeListArray):
+        _check_numbers(array.values)
 
 
 @contextlib.contextmanager

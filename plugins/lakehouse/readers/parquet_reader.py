@@ -43,7 +43,7 @@ class ParquetReader:
         with open_parquet(stream) as file:
             if file is None:
                 return
-            columns = checked_columns(file.names, self._contract, self._rows.judges)
+            columns = checked_columns(file.names, self._contract, self._rows.judges, types=file.types)
             plain = PlainColumns(self._contract, self._rows, columns)
             for position, batch in file.batches(start=start, batch_records=self._batch_records):
                 positions = range(position, position + batch.num_rows)

@@ -27,6 +27,7 @@ class Reader(Protocol):
 
         :param stream: needs nothing but ``read(size)``.
         :raises DamagedFileError: the file cannot be read to its end.
+        :raises ForeignFileError: it is a container or a format that is not read.
         :raises SchemaMismatchError: its columns are not those the contract wants.
         """
         ...

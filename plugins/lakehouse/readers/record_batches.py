@@ -22,10 +22,12 @@ class OversizedRecord:
 
     :param original: the bytes that were sent, for a part of it.
     :ivar line_breaks: how many line ends are inside it.
+    :ivar refusal: why its parts cannot be told apart, if so.
     """
 
     def __init__(self, original: Callable[[bytes], bytes] = bytes) -> None:
         self.line_breaks = 0
+        self.refusal: Refusal | None = None
         self._ends_with_cr = False
         self._original = original
         self._head = b""
@@ -68,6 +70,11 @@ class BrokenRecord:
 
     def __len__(self) -> int:
         return len(self.record)
+
+    @property
+    def line_breaks(self) -> int:
+        """How many line ends are inside it; one that ends it is not."""
+        return line_breaks(self.record.rstrip(b"\r\n"))
 
 
 Record = bytes | OversizedRecord | BrokenRecord

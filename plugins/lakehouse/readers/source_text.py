@@ -14,7 +14,8 @@ from typing import IO, BinaryIO, Protocol, cast
 
 from backports.zstd import ZstdError, ZstdFile
 
-from lakehouse.readers.errors import DamagedFileError
+from lakehouse.readers.errors import DamagedFileError, ForeignFileError
+from lakehouse.readers.foreign_files import HEAD_BYTES, foreign_kind, is_parquet
 
 PIECE_BYTES = 1 << 20
 
@@ -30,7 +31,6 @@ _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
-_LONGEST_MARK = 4
 #: Without a mark, and named without their byte order.
 _BYTE_ORDERS = {"utf-16": "utf-16-le", "utf-32": "utf-32-le", "utf-8-sig": "utf-8"}
 
@@ -66,9 +66,12 @@ def open_source_text(stream: BinaryIO, *, encoding: str = "utf-8") -> SourceText
     """Begin to read a file.
 
     :param encoding: of a text without a byte order mark.
+    :raises ForeignFileError: it is no text, but something that has a name.
     """
     content = decompressed(stream)
-    head = _head(content, _LONGEST_MARK)
+    head = _head(content, HEAD_BYTES)
+    if is_parquet(head):
+        raise ForeignFileError(kind="a Parquet file where its contract says text")
     for mark, marked_encoding in _BYTE_ORDER_MARKS.items():
         if head.startswith(mark):
             encoding, head = marked_encoding, head[len(mark) :]
@@ -94,22 +97,36 @@ class _Rewound:
 
     def read(self, size: int = -1, /) -> bytes:
         if self._head:
-            head, self._head = self._head[:size], self._head[size:]
+            wanted = len(self._head) if size < 0 else size
+            head, self._head = self._head[:wanted], self._head[wanted:]
             return head
         return self._rest.read(size)
 
 
 def decompressed(stream: BinaryIO) -> Pieces:
-    """The content of a file, whether it came compressed or not."""
-    head = _head(stream, len(_ZSTANDARD))
-    content = _Rewound(head, stream)
+    """The content of a file, whether it came compressed or not.
+
+    :raises ForeignFileError: it, or what is compressed in it, is a container or a format that is not read.
+    """
+    head = _head(stream, HEAD_BYTES)
     # Both ask for nothing but ``read``.
-    file = cast("IO[bytes]", content)
+    file = cast("IO[bytes]", _Rewound(head, stream))
     if head.startswith(_GZIP):
-        return _Decompressed(cast("Pieces", gzip.GzipFile(fileobj=file, mode="rb")), "gzip")
-    if head == _ZSTANDARD or head[1:] == _ZSTANDARD_SKIPPABLE:
-        return _Decompressed(cast("Pieces", ZstdFile(file)), "Zstandard")
-    return content
+        return _domestic(_Decompressed(cast("Pieces", gzip.GzipFile(fileobj=file, mode="rb")), "gzip"))
+    if head.startswith(_ZSTANDARD) or head[1:].startswith(_ZSTANDARD_SKIPPABLE):
+        return _domestic(_Decompressed(cast("Pieces", ZstdFile(file)), "Zstandard"))
+    return _domestic(file)
+
+
+def _domestic(content: Pieces) -> Pieces:
+    """The same content, if it is of no foreign kind."""
+    head = _head(content, HEAD_BYTES)
+    kind = foreign_kind(head)
+    if isinstance(content, _Decompressed) and head.startswith((_GZIP, _ZSTANDARD)):
+        kind = "compressed twice"
+    if kind is not None:
+        raise ForeignFileError(kind=kind)
+    return _Rewound(head, content)
 
 
 class _Decompressed:

@@ -15,6 +15,7 @@ from lakehouse.errors import TerminalError
 from lakehouse.paths import CONTRACTS
 
 MINIMAL_LINES = 4
+TARGET = "iceberg.bronze.service_events_raw"
 
 
 def test_a_minimal_contract_has_the_documented_defaults(load):
@@ -81,14 +82,27 @@ def test_an_error_is_terminal_and_its_text_has_place_problem_and_remedy(load):
         ("columns: {channel: {required: yes}}", "columns.channel.required", "Write true or false"),
         ("times: {zone: Mars/Olympus}", "times.zone", "IANA"),
         ("times: {formats: [iso]}", "times.formats.0", "strptime"),
+        ("times: {formats: ['%Y-%m-%d %Z']}", "times.formats.0", "%z for an offset"),
+        ("times: {formats: ['%d/%m/%Y %I:%M']}", "times.formats.0", "%I needs %p"),
+        ("times: {formats: ['%H:%M']}", "times.formats.0", "names no year"),
+        ("times: {formats: ['%Y-%m']}", "times.formats.0", "a whole day"),
+        ("times: {formats: ['%Y-%m-%d %Q']}", "times.formats.0", "strptime does not take it"),
+        ("times: {formats: ['%Y-%m-%d %Y']}", "times.formats.0", "strptime does not take it"),
+        ("times: {formats: ['%Y-%m-%d %']}", "times.formats.0", "strptime does not take it"),
         ("times: {formats: [epoch_s, epoch_ms]}", "times", "cannot be told apart"),
         ("schedule: every day", "schedule", "five fields"),
         ("csv: {encoding: utf-9}", "csv.encoding", "latin-1"),
         ("csv: {encoding: base64}", "csv.encoding", "latin-1"),
+        ("csv: {encoding: utf-7}", "csv.encoding", "No encoding of files"),
+        ("csv: {encoding: idna}", "csv.encoding", "No encoding of files"),
+        ("csv: {encoding: iso2022_jp}", "csv.encoding", "No encoding of files"),
+        ("csv: {encoding: unicode_escape}", "csv.encoding", "No encoding of files"),
+        ("csv: {skip_lines: 100000000000}", "csv.skip_lines", "less than or equal to 10000"),
         ("csv: {delimiter: '||'}", "csv.delimiter", "at most 1 character"),
         ("csv: {quote: ','}", "csv", "same character"),
         ("max_record_bytes: 64 megs", "max_record_bytes", "256MB"),
         ("max_record_bytes: 0", "max_record_bytes", "greater than 0"),
+        ("max_record_bytes: 2GB", "max_record_bytes", "less than or equal to 1000000000"),
         ("unknown_columns: drop", "unknown_columns", "'drop' is not"),
         ("nulls: [NULL]", "nulls.0", "in quotes"),
         ("overwrite: supersede", "overwrite", "does not work yet"),
@@ -113,6 +127,28 @@ def test_a_problem_names_its_key_and_what_to_do(problems, added, key, said):
     assert problem.key == key
     assert said in str(problem)
     assert problem.line == (MINIMAL_LINES + 1 if key else 1)
+
+
+@pytest.mark.parametrize(
+    ("written", "key", "said"),
+    [
+        ("bucket: 's3://warehouse'", "from.bucket", "the name alone"),
+        ("bucket: warehouse/staging", "from.bucket", "the name alone"),
+        ("bucket: ''", "from.bucket", "at least 1 character"),
+        ("key: /staging/a.csv", "from.key", "what comes after s3://bucket/"),
+        ("key: 's3://warehouse/staging/a.csv'", "from.key", "what comes after s3://bucket/"),
+        ("key: 'file:///staging/a.csv'", "from.key", "what comes after s3://bucket/"),
+    ],
+)
+def test_a_place_is_a_bucket_and_a_key(write, tables, written, key, said):
+    other = "key: k" if written.startswith("bucket") else "bucket: warehouse"
+    text = f"name: parking_fines\nkind: files\nfrom: {{{written}, {other}, format: csv}}\ntarget: {TARGET}\n"
+    with pytest.raises(ContractError) as caught:
+        load_contract(write(text), tables)
+
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.key) == (3, key)
+    assert said in str(problem)
 
 
 def test_a_key_that_stands_twice_is_a_problem_that_names_both_lines(problems):
@@ -161,7 +197,7 @@ def test_a_section_of_another_kind_says_whose_it_is(problems, write, tables):
 
 def test_an_unknown_target_lists_the_nearest_table(write, tables):
     text = (
-        "name: parking_fines\nkind: files\nfrom: {bucket: b, key: k, format: csv}\n"
+        "name: parking_fines\nkind: files\nfrom: {bucket: warehouse, key: k, format: csv}\n"
         "target: iceberg.bronze.service_event_raw\n"
     )
     with pytest.raises(ContractError) as caught:

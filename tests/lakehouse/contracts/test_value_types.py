@@ -3,11 +3,11 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakehouse.contracts.reason import Reason, Refusal
-from lakehouse.contracts.value_types import parser_of
+from lakehouse.contracts.value_types import parser_of, time_format_problem
 from lakehouse.tables.definition import ColumnType
 
 
@@ -120,6 +120,12 @@ def test_times_without_an_offset_are_in_the_zone_of_the_contract(text, expected)
         ("epoch_s", "1733047200", utc(2024, 12, 1, 10)),
         ("epoch_s", "1733047200.123456789", utc(2024, 12, 1, 10, 0, 0, 123_456)),
         ("epoch_s", "0", utc(1970, 1, 1)),
+        ("epoch_s", "1.733047200123E9", utc(2024, 12, 1, 10, 0, 0, 123_000)),
+        ("epoch_s", "-0.0000001", utc(1969, 12, 31, 23, 59, 59, 999_999)),
+        ("epoch_s", "1733047200.12345678901234567890", utc(2024, 12, 1, 10, 0, 0, 123_456)),
+        ("epoch_s", "253402300799.999999", utc(9999, 12, 31, 23, 59, 59, 999_999)),
+        ("epoch_s", "-62135596800", utc(1, 1, 1)),
+        ("epoch_ms", "1.7330472E12", utc(2024, 12, 1, 10)),
         ("%d/%m/%Y %H:%M", "30/12/2024 08:15", utc(2024, 12, 30, 8, 15)),
         ("%d/%m/%Y %H:%M %z", "30/12/2024 08:15 +0530", utc(2024, 12, 30, 2, 45)),
     ],
@@ -134,7 +140,15 @@ def test_epochs_and_declared_formats_are_read_where_they_are_declared(format_, t
     [
         ("epoch_ms", "9" * 18, Reason.OUT_OF_RANGE),
         ("epoch_ms", "9" * 5_000, Reason.OUT_OF_RANGE),
-        ("epoch_ms", "1e12", Reason.WRONG_TYPE),
+        ("epoch_ms", "1e99", Reason.OUT_OF_RANGE),
+        ("epoch_ms", "1e100", Reason.WRONG_TYPE),
+        ("epoch_s", "253402300800", Reason.OUT_OF_RANGE),
+        ("epoch_s", "-62135596801", Reason.OUT_OF_RANGE),
+        ("epoch_s", "0x10", Reason.WRONG_TYPE),
+        ("epoch_s", " 0", Reason.WRONG_TYPE),
+        ("epoch_s", "1_000", Reason.WRONG_TYPE),
+        ("epoch_s", "1,5", Reason.WRONG_TYPE),
+        ("epoch_s", "-Infinity", Reason.WRONG_TYPE),
         ("epoch_ms", "NaN", Reason.WRONG_TYPE),
         ("%d/%m/%Y", "30/02/2024", Reason.OUT_OF_RANGE),
         ("%d/%m/%Y", "2024/02/28", Reason.OUT_OF_RANGE),
@@ -235,6 +249,27 @@ def test_no_text_makes_a_parser_fail_in_any_other_way(column_type, text, formats
     verdict = parser_of(column_type, zone=zone, time_formats=sorted(formats))(text)
 
     assert isinstance(verdict, Refusal | int | float | bool)
+
+
+@pytest.mark.parametrize(
+    "format_",
+    [
+        *("%d/%m/%Y", "%m/%d/%Y %I:%M:%S %p", "%Y-%m-%dT%H:%M:%S.%fZ", "%d-%b-%y %H.%M", "%Y%m%d", "%Y-%j", "%c"),
+        *("%G-W%V-%u", "%d %B %Y, %H:%M", "%Y-%m-%d %H:%M:%S %z", "am %d.%m.%Y um %H Uhr", "%%Z %Y-%m-%d"),
+    ],
+)
+def test_a_format_that_tells_a_day_and_the_time_from_the_hour_on_is_one_for_times(format_):
+    assert time_format_problem(format_) is None
+
+
+@given(format_=st.lists(st.sampled_from([*"%YmdHMSzpIZyjfaAbB-/: GVucxX", "%%"]) | st.characters()).map("".join))
+@settings(max_examples=300)
+def test_a_format_that_passes_reads_what_it_writes(format_):
+    moment = datetime(2031, 2, 3, 16, 5, 6, tzinfo=UTC)
+    if time_format_problem(format_) is None:
+        found = read(ColumnType.TIMESTAMP, moment.strftime(format_), formats=(format_,))
+        assert found.date() == moment.date()
+        assert found.hour in {0, 16}
 
 
 def test_a_long_value_is_cut_in_the_message():

@@ -12,6 +12,7 @@ from lakehouse.load.ledger import SourceProgress
 from lakehouse.load.plan import (
     SHARED_BATCH_OBJECT_BYTES,
     Batch,
+    NoObjectPathError,
     NotOfSourceError,
     PlanLimits,
     PlannedSource,
@@ -276,10 +277,39 @@ class TestPattern:
             ("s3://warehouse/staging/a.jsonl", "staging/a.jsonl"),
             ("s3://warehouse/staging/*.jsonl", "staging/*.jsonl"),
             ("s3://warehouse/", ""),
+            ("staging/at 10:30.jsonl", "staging/at 10:30.jsonl"),
+            ("staging/a?b://c.jsonl", "staging/a?b://c.jsonl"),
         ],
     )
     def test_pattern_may_be_a_uri_or_a_key(self, contract, typed, key):
         assert key_of(typed, contract=contract) == key
+
+    @pytest.mark.parametrize(
+        "typed",
+        [
+            "file:///staging/parking_1.jsonl",
+            "/staging/parking_1.jsonl",
+            "/staging/*.jsonl",
+            "s3a://warehouse/staging/parking_1.jsonl",
+            "S3://warehouse/staging/parking_1.jsonl",
+            "https://s3.amazonaws.com/warehouse/staging/parking_1.jsonl",
+            "hdfs://warehouse/staging/*.jsonl",
+            r"C:\staging\parking_1.jsonl",
+        ],
+    )
+    def test_what_is_no_path_of_the_store_is_refused_and_told_what_paths_are(self, plan, typed):
+        with pytest.raises(NoObjectPathError) as caught:
+            plan(pattern=typed)
+        assert typed in str(caught.value)
+        assert "s3://bucket/key" in str(caught.value)
+        assert "s3://warehouse/staging/parking_*.jsonl" in str(caught.value)
+
+    def test_object_that_is_not_there_is_named_with_its_bucket_and_key(self, plan):
+        with pytest.raises(ObjectNotFoundError) as caught:
+            plan(pattern="staging/parking_404.jsonl")
+        assert (caught.value.bucket, caught.value.key) == ("warehouse", "staging/parking_404.jsonl")
+        assert "s3://warehouse/staging/parking_404.jsonl" in str(caught.value)
+        assert "paths are s3://bucket/key" in str(caught.value)
 
 
 class TestRemaining:

@@ -368,6 +368,17 @@ class TestSourcesThatAreLeftOut:
         assert "3 of 11 records" in failure.message
         assert "invalid_json 2" in failure.message
 
+    def test_file_over_its_budget_is_told_which_columns_its_rejects_are_about(self, stage, source):
+        bad = [event(event_time="never"), event(event_time="soon"), event(service="x" * 300), BAD]
+        (failure,) = stage(source(1, lines(*bad))).failures
+        assert "(invalid_json 1, out_of_range in service 1, wrong_type in event_time 2)" in failure.message
+
+    def test_rejects_about_any_number_of_fields_are_told_in_bounded_length(self, stage, source):
+        doubled = (b'{"f%d":1,"f%d":1}' % (number, number) for number in range(500))
+        (failure,) = stage(source(1, lines(*doubled))).failures
+        assert "duplicate_field 400" in failure.message
+        assert len(failure.message) < 10_000
+
     @pytest.mark.parametrize(("bad", "is_taken"), [(5, True), (6, False)])
     def test_budget_is_a_share_of_the_records_of_one_file(self, stage, source, bad, is_taken):
         manifest = stage(source(1, lines(*[event()] * (100 - bad), *[BAD] * bad)))

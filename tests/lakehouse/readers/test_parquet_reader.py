@@ -5,6 +5,7 @@ import io
 import json
 import math
 import random
+import struct
 import uuid
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -20,6 +21,7 @@ from lakehouse.contracts import load_contracts
 from lakehouse.paths import BRONZE_TABLES, CONTRACTS
 from lakehouse.readers import (
     DamagedFileError,
+    ForeignFileError,
     Reason,
     SchemaMismatchError,
     TemporarySpaceError,
@@ -87,7 +89,17 @@ def test_positions_below_the_start_are_not_emitted(read, rows_of, start, batch_r
     assert all(batch.records <= batch_records for batch in batches)
 
 
-@pytest.mark.parametrize("content", [b"", gzip.compress(b""), written({"tenant_id": pa.array([], pa.string())})])
+def without_row_groups() -> bytes:
+    sink = io.BytesIO()
+    pq.ParquetWriter(sink, pa.schema([("tenant_id", pa.string())])).close()
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", gzip.compress(b""), written({"tenant_id": pa.array([], pa.string())}), without_row_groups()],
+    ids=["no byte", "no byte, compressed", "no row", "no row group"],
+)
 def test_a_file_without_rows_has_no_batch(read, content):
     assert read(content, "parquet") == []
 
@@ -117,6 +129,77 @@ def test_times_of_every_unit_are_instants_in_their_zone_or_the_contracts(column,
 def test_local_times_about_a_change_of_clocks_are_read_as_their_texts_are(column, local, utc):
     assert column("event_time", instants(local), **NEW_YORK) == [utc]
     assert column("event_time", [local.isoformat()], **NEW_YORK) == [utc]
+
+
+def with_int96(days: int, nanoseconds: int) -> bytes:
+    """A file with one time as Spark and Impala used to write it: nanoseconds of a Julian day."""
+    ten = instants(datetime(2024, 12, 1, 10))  # noqa: DTZ001
+    content = written(
+        {"event_time": ten},
+        use_deprecated_int96_timestamps=True,
+        use_dictionary=False,
+        compression="none",
+        write_statistics=False,
+    )
+    stored = struct.pack("<qI", 36_000 * 10**9, 2_440_588 + (date(2024, 12, 1) - date(1970, 1, 1)).days)
+    assert content.count(stored) == 1
+    return content.replace(stored, struct.pack("<qI", nanoseconds, 2_440_588 + days))
+
+
+@pytest.mark.parametrize(
+    ("days", "nanoseconds", "stored"),
+    [
+        (20_058, 36_000 * 10**9, datetime(2024, 12, 1, 10)),  # noqa: DTZ001
+        (0, 1_999, datetime(1970, 1, 1, 0, 0, 0, 1)),  # noqa: DTZ001
+        (-1, 86_399_999_999_999, datetime(1969, 12, 31, 23, 59, 59, 999_999)),  # noqa: DTZ001
+        # Beyond what nanoseconds since 1970 can tell.
+        ((date(2262, 5, 1) - date(1970, 1, 1)).days, 0, datetime(2262, 5, 1)),  # noqa: DTZ001
+        ((date(9999, 12, 31) - date(1970, 1, 1)).days, 0, datetime(9999, 12, 31)),  # noqa: DTZ001
+        ((date(1582, 10, 4) - date(1970, 1, 1)).days, 0, datetime(1582, 10, 4)),  # noqa: DTZ001
+        ((date(1, 1, 1) - date(1970, 1, 1)).days, 0, datetime(1, 1, 1)),  # noqa: DTZ001
+        ((date(9999, 12, 31) - date(1970, 1, 1)).days + 1, 0, Reason.OUT_OF_RANGE),
+    ],
+)
+def test_times_of_96_bits_are_local_times_of_any_year(read, days, nanoseconds, stored):
+    (batch,) = read(with_int96(days, nanoseconds), "parquet")
+
+    found = [*batch.rows.column("event_time").to_pylist(), *(reject.reason for reject in batch.rejects)]
+    assert found == [stored]
+
+
+@pytest.mark.parametrize("encoding", ["PLAIN", "DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"])
+@pytest.mark.parametrize("page_version", ["1.0", "2.0"])
+def test_texts_are_read_however_their_pages_are_encoded(read, rows_of, encoding, page_version):
+    texts = ["Ward 3", "Ward 31", None, "", "ward"]
+    content = written(
+        {"tenant_id": texts, "status": pa.array(texts).cast(pa.binary()), "attributes_json": [{"a": "x"}] * 5},
+        use_dictionary=["attributes_json.a"],
+        column_encoding={"tenant_id": encoding, "status": encoding},
+        data_page_version=page_version,
+    )
+
+    rows = rows_of(read(content, "parquet"))
+    assert [row["tenant_id"] for row in rows] == [row["status"] for row in rows] == texts
+    assert rows[0]["attributes_json"] == '{"a":"x"}'
+
+
+def test_texts_that_share_their_beginnings_are_read_in_bounded_batches(read):
+    texts = ["x" * 10_000 + str(number) for number in range(10_000)]
+    content = written(
+        {"tenant_id": texts}, use_dictionary=False, column_encoding={"tenant_id": "DELTA_BYTE_ARRAY"}
+    )
+
+    batches = read(content, "parquet")
+
+    assert len(content) < 1_000_000
+    assert max(batch.rows.nbytes for batch in batches) < 2 * parquet_file.BATCH_BYTES
+
+
+@pytest.mark.parametrize("encoding", ["DELTA_BINARY_PACKED", "BYTE_STREAM_SPLIT", "PLAIN"])
+def test_numbers_are_read_however_their_pages_are_encoded(read, rows_of, encoding):
+    content = written({"visits": [1, None, -3]}, use_dictionary=False, column_encoding={"visits": encoding})
+
+    assert [row["visits"] for row in rows_of(read(content, "parquet"))] == [1, None, -3]
 
 
 def test_nanoseconds_are_cut_towards_the_past(column):
@@ -283,6 +366,8 @@ def test_columns_that_nothing_takes_refuse_every_row_where_the_contract_says_so(
         (["tenant"], {"columns": {"tenant_id": {"required": True}}}, "is it 'tenant'?"),
         (["tenant_id", "x"], {"unknown_columns": "fail"}, "'x': in the file, but no column takes it"),
         (["a", "b"], {}, "none of the file's columns is known"),
+        (["tenant_id", "Status"], {}, "'Status': differs from 'status' in case or spaces only"),
+        (["tenant_id", "x"], {"unknown_columns": "fail"}, "-                          'x' string"),
     ],
 )
 @pytest.mark.parametrize("rows", [0, 1])
@@ -376,6 +461,16 @@ def test_a_page_that_was_changed_fails_the_file(read):
         read(SAMPLE[:place] + bytes([SAMPLE[place] ^ 0x55]) + SAMPLE[place + 1 :], "parquet")
 
 
+def test_a_number_that_no_value_of_a_dictionary_has_is_damage(read):
+    """Arrow takes numbers as they stand in a page; nothing but a checksum, which few write, would tell."""
+    content = written({"tenant_id": ["a", "b"] * 50})
+    two_values, one_value = b"\x4c\x15\x04\x15\x00", b"\x4c\x15\x02\x15\x00"
+    assert content.count(two_values) == 1
+
+    with pytest.raises(DamagedFileError, match="value number 1 of 1"):
+        read(content.replace(two_values, one_value), "parquet")
+
+
 @pytest.mark.parametrize("content", [b"tenant_id,status\na,b\n", b'{"tenant_id":"a"}\n', b"PAR1", b"PAR1" * 3])
 def test_what_is_not_parquet_fails_and_says_so(read, content):
     with pytest.raises(DamagedFileError, match="Parquet"):
@@ -395,12 +490,12 @@ def test_a_damaged_file_is_damaged_whatever_is_broken_in_it(read):
             damaged[place] ^= 1 << random_numbers.randrange(8)
         try:
             outcomes.add(sum(batch.records for batch in read(bytes(damaged), "parquet")))
-        except (DamagedFileError, SchemaMismatchError) as error:
+        except (DamagedFileError, ForeignFileError, SchemaMismatchError) as error:
             outcomes.add(type(error))
             assert error.remedy  # noqa: PT017 - either outcome is right
 
     # Some bits of a footer mean nothing to the rows; what is read is read whole.
-    assert outcomes <= {DamagedFileError, SchemaMismatchError, 2_000}
+    assert outcomes <= {DamagedFileError, ForeignFileError, SchemaMismatchError, 2_000}
     assert DamagedFileError in outcomes
 
 
@@ -408,7 +503,7 @@ def test_a_damaged_file_is_damaged_whatever_is_broken_in_it(read):
 def test_any_bytes_are_a_file_or_an_error(read, content):
     try:
         read(content, "parquet")
-    except (DamagedFileError, SchemaMismatchError) as error:
+    except (DamagedFileError, ForeignFileError, SchemaMismatchError) as error:
         assert error.remedy  # noqa: PT017 - either outcome is right
 
 
