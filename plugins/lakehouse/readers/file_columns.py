@@ -31,15 +31,18 @@ class FileColumns:
         return self.names.index(name) if name in self.names else None
 
 
-def checked_columns(names: Sequence[str], contract: Contract, judges: Sequence[ColumnJudge]) -> FileColumns:
+def checked_columns(
+    names: Sequence[str], contract: Contract, judges: Sequence[ColumnJudge], *, nested: bool = False
+) -> FileColumns:
     """The columns of a file with these names.
 
+    :param nested: columns may be objects, in which a field's path goes on.
     :raises SchemaMismatchError: a name stands twice, a required column is missing, or there are columns that the
         contract does not know and does not tolerate.
     """
-    wanted = {judge.field for judge in judges} - {None, WHOLE_RECORD}
+    wanted = {part for judge in judges for field in judge.fields for part in _names_of(field, nested=nested)}
     unknown = tuple(name for name in names if name not in wanted)
-    differences = [*_doubled(names), *_missing(names, judges)]
+    differences = [*_doubled(names), *_missing(names, judges, nested=nested)]
     if contract.unknown_columns is UnknownColumns.FAIL:
         differences += [f"{name!r}: in the file, but no column takes it" for name in unknown]
     if len(unknown) == len(names):
@@ -55,9 +58,17 @@ def _doubled(names: Sequence[str]) -> Iterator[str]:
             yield f"{name!r}: stands {count} times in the file"
 
 
-def _missing(names: Sequence[str], judges: Sequence[ColumnJudge]) -> Iterator[str]:
+def _missing(names: Sequence[str], judges: Sequence[ColumnJudge], *, nested: bool) -> Iterator[str]:
     for judge in judges:
-        if judge.required and judge.default is None and judge.field not in {*names, None, WHOLE_RECORD}:
-            close = difflib.get_close_matches(str(judge.field), names, n=1)
+        if not judge.required or judge.default is not None or not judge.fields:
+            continue
+        wanted = {name for field in judge.fields for name in _names_of(field, nested=nested)}
+        if wanted.isdisjoint({*names, WHOLE_RECORD}):
+            close = difflib.get_close_matches(judge.fields[0], names, n=1)
             hint = f" (is it {close[0]!r}?)" if close else ""
-            yield f"{judge.field!r}: required for {judge.column.name}, but not in the file{hint}"
+            yield f"{judge.fields[0]!r}: required for {judge.column.name}, but not in the file{hint}"
+
+
+def _names_of(field: str, *, nested: bool) -> set[str]:
+    """The columns of a file that may hold a field."""
+    return {field, field.partition(".")[0]} if nested else {field}
