@@ -9,14 +9,15 @@ from airflow.sdk import DAG
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from lakehouse import sources
+from lakehouse.contracts import FilesContract
 from lakehouse.paths import CONTRACTS
 
 # Airflow's own: it asks pathspec for a name that pathspec has renamed.
 pytestmark = pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")
 
 DAGS = Path(__file__).parents[2] / "dags"
-# One for each contract: adding a source is adding a file.
-INGEST = {f"ingest_files__{contract.stem}" for contract in CONTRACTS.glob("*.yaml")}
+# One for each contract of files: adding a source is adding a file.
+INGEST = {f"ingest_files__{source.contract.name}" for source in sources.usable_sources(FilesContract)}
 EXPECTED = INGEST | {"maintain_tables"}
 INGEST_GRAPH = """\
 wait: all_success > plan
