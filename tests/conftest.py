@@ -9,12 +9,17 @@ from typing import Any
 
 import pytest
 import trino
+from hypothesis import settings
 from rich.console import Console
 
 from stack.environment import without_proxy_for_loopback
 from stack.layout import StackLayout
 from stack.lifecycle import Stack
 from stack.tests_stack import make_tests_stack, remove_tests_stack
+
+# How long an example takes is no property of what is tested.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 STACK: pytest.StashKey[Stack] = pytest.StashKey()
 PRIVATE_STACK: pytest.StashKey[Stack] = pytest.StashKey()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import jinja2
 
 from lakehouse.contracts import FilesContract, RowsContract
-from lakehouse.contracts.contract import ColumnRule
+from lakehouse.contracts.contract import ColumnRule, Unmapped
 from lakehouse.load.rows import MOST_ROWS
 from lakehouse.paths import INCLUDE
 from lakehouse.sources import Source
@@ -36,10 +36,22 @@ def _describe(rule: ColumnRule) -> str:
     if rule.value is not None:
         return f"always `{rule.value}`"
     parts = [
-        f"from `{rule.field}`" if rule.field else "",
+        _describe_field(rule.field),
+        f"made of {_listed(rule.members.values())}" if rule.members else "",
+        f"mapped ({len(rule.mapping)} values, others {rule.unmapped or Unmapped.REJECT})" if rule.mapping else "",
         "required" if rule.required else "",
         f"one of `{rule.allowed}`" if rule.allowed else "",
         f"`{rule.default}` where the record has none" if rule.default is not None else "",
         "JSON text" if rule.json_text else "",
     ]
     return ", ".join(part for part in parts if part)
+
+
+def _describe_field(field: str | tuple[str, ...] | None) -> str:
+    if isinstance(field, tuple):
+        return f"from the first of {_listed(field)}"
+    return f"from `{field}`" if field else ""
+
+
+def _listed(fields: Iterable[str]) -> str:
+    return ", ".join(f"`{field}`" for field in fields)

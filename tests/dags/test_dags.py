@@ -10,6 +10,7 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.exceptions import ParamValidationError
 
 from lakehouse import sources
+from lakehouse.contracts import FilesContract
 from lakehouse.paths import CONTRACTS
 
 # Airflow's own: it asks pathspec for a name that pathspec has renamed.
@@ -17,11 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationW
 
 DAGS = Path(__file__).parents[2] / "dags"
 # One for each contract of files: adding a source is adding a file.
-INGEST = {
-    f"ingest_files__{contract.stem}"
-    for contract in CONTRACTS.glob("*.yaml")
-    if "\nkind: files\n" in contract.read_text()
-}
+INGEST = {f"ingest_files__{source.contract.name}" for source in sources.usable_sources(FilesContract)}
 EXPECTED = INGEST | {"ingest_rows", "maintain_tables"}
 INGEST_GRAPH = """\
 wait: all_success > plan

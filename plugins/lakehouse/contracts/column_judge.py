@@ -5,10 +5,10 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from lakehouse.contracts.contract import ColumnRule, Contract
+from lakehouse.contracts.contract import ColumnRule, Contract, Unmapped
 from lakehouse.contracts.partition_texts import parser_of_partition_texts
 from lakehouse.contracts.reason import Reason, Refusal
 from lakehouse.contracts.value_types import Value, ValueParser, parser_of, shown
@@ -26,22 +26,42 @@ _JSON_SUFFIXES = ("_json", "_payload")
 class ColumnJudge:
     """How one column gets its value.
 
-    :param field: the source's field; ``None`` where every record has the constant.
+    :param field: the source's field; ``None`` where every record has the constant, or several fields are read.
+    :param alternatives: the fields of which the first that has a value is taken.
+    :param members: of the JSON object that is made: the member's name, quoted, and its field.
     :param takes_json: objects and arrays are taken as their text.
     :param nulls: texts that mean "no value".
     :param default: taken where there is no value.
+    :param mapping: what each text becomes, before it is held against ``allowed`` and parsed.
+    :param keeps_unmapped: a text that the mapping does not name stays as it is, and is not refused.
     :param allowed: whether a text is one the contract allows; ``None`` where all are.
     :param parse: from text to the typed value; ``None`` where the text is the value.
     """
 
     column: Column
     field: str | None
+    alternatives: tuple[str, ...] = ()
+    members: tuple[tuple[str, str], ...] = ()
     takes_json: bool = False
     required: bool = False
     nulls: frozenset[str] = frozenset()
     default: Value | None = None
+    mapping: Mapping[str, str] | None = None
+    keeps_unmapped: bool = False
     allowed: Callable[[str], bool] | None = None
     parse: ValueParser | None = None
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Everything that it asks a record for."""
+        if self.field is not None:
+            return (self.field,)
+        return self.alternatives or tuple(field for _, field in self.members)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether it needs no more than one field, which can only lie at the top of a record."""
+        return not (self.alternatives or self.members) and "." not in (self.field or "")
 
     @property
     def takes_any_text(self) -> bool:
@@ -50,6 +70,7 @@ class ColumnJudge:
             self.required
             or self.nulls
             or self.default is not None
+            or self.mapping is not None
             or self.allowed is not None
             or self.parse is not None
         )
@@ -60,12 +81,20 @@ class ColumnJudge:
             if self.default is None and self.required:
                 return Refusal(Reason.MISSING_FIELD, "the record has no value for it", self.column.name)
             return self.default
+        if self.mapping is not None:
+            if text not in self.mapping and not self.keeps_unmapped:
+                return Refusal(Reason.NOT_ALLOWED, f"{shown(text)} is not in the map", self.column.name)
+            text = self.mapping.get(text, text)
         if self.allowed is not None and not self.allowed(text):
             return Refusal(Reason.NOT_ALLOWED, f"{shown(text)} is not an allowed value", self.column.name)
         if self.parse is None:
             return text
         value = self.parse(text)
         return replace(value, column=self.column.name) if isinstance(value, Refusal) else value
+
+    def has_value(self, text: str | None) -> bool:
+        """Whether a text, of several fields, is worth taking: one that the mapping names, if there is one."""
+        return text is not None and text not in self.nulls and (self.mapping is None or text in self.mapping)
 
 
 def column_judges(contract: Contract, table: TableDefinition) -> tuple[ColumnJudge, ...]:
@@ -81,18 +110,27 @@ def column_judges(contract: Contract, table: TableDefinition) -> tuple[ColumnJud
     )
 
 
-def constant_problem(contract: Contract, column: Column, table: TableDefinition) -> Refusal | None:
-    """Why the value or default that a contract writes for a column cannot be stored in it, if so."""
+def constant_problems(
+    contract: Contract, column: Column, table: TableDefinition
+) -> Iterator[tuple[tuple[str, ...], Refusal]]:
+    """What a contract writes to have stored in a column (value, default, mapped values) but cannot be.
+
+    Each with its keys below those of the column's rule, and why.
+    """
     rule = contract.rule(column.name)
-    for constant in (rule.value, rule.default):
+    written: dict[tuple[str, ...], Value | None] = {("value",): rule.value, ("default",): rule.default}
+    written |= {("map", text): mapped for text, mapped in (rule.mapping or {}).items()}
+    allowed, parse = _allowed_by(rule), _parser(contract, column, table)
+    for keys, constant in written.items():
         if constant is None:
             continue
         text = _text_of(constant)
-        if (allowed := _allowed_by(rule)) is not None and not allowed(text):
-            return Refusal(Reason.NOT_ALLOWED, f"{shown(text)} is not among the allowed values", column.name)
-        if (parse := _parser(contract, column, table)) is not None and isinstance(refusal := parse(text), Refusal):
-            return refusal
-    return None
+        if allowed is not None and not allowed(text):
+            yield keys, Refusal(Reason.NOT_ALLOWED, f"{shown(text)} is not among the allowed values", column.name)
+        elif parse is not None and isinstance(refusal := parse(text), Refusal):
+            yield keys, refusal
+    if rule.members is not None and column.type is not ColumnType.VARCHAR:
+        yield ("object",), Refusal(Reason.WRONG_TYPE, "An object is a text", column.name)
 
 
 def _judge_of(contract: Contract, column: Column, table: TableDefinition) -> ColumnJudge:
@@ -100,14 +138,19 @@ def _judge_of(contract: Contract, column: Column, table: TableDefinition) -> Col
     parse = _parser(contract, column, table)
     if rule.value is not None:
         return ColumnJudge(column=column, field=None, default=_stored(rule.value, parse))
+    members = rule.members or {}
     takes_json = column.name.endswith(_JSON_SUFFIXES) if rule.json_text is None else rule.json_text
     return ColumnJudge(
         column=column,
-        field=rule.field or column.name,
+        field=None if rule.is_made_of_several else str(rule.field or column.name),
+        alternatives=rule.field if isinstance(rule.field, tuple) else (),
+        members=tuple((json.dumps(name, ensure_ascii=False), field) for name, field in members.items()),
         takes_json=takes_json and column.type is ColumnType.VARCHAR,
         required=rule.required,
         nulls=frozenset(contract.nulls),
         default=None if rule.default is None else _stored(rule.default, parse),
+        mapping=rule.mapping,
+        keeps_unmapped=rule.unmapped is Unmapped.KEEP,
         allowed=_allowed_by(rule),
         parse=parse,
     )

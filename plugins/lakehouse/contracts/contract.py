@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import croniter
@@ -44,6 +44,9 @@ _CRON_FIELDS = 5
 #: A worker holds it, what is made of it, and the batch it lies in; a column of a batch has less than 2 GiB.
 LARGEST_RECORD_BYTES = 10**9
 _JUDGING = frozenset({"target", "nulls", "times", "columns", "unknown_columns", "scrub", "max_record_bytes"})
+#: Keys that came later: where they say nothing they are no part of the digest, so older contracts keep theirs.
+_JUDGING_LATER = frozenset({"scrub_except", "scrub_to_length"})
+_LATER_OF_COLUMN = frozenset({"mapping", "unmapped", "members"})
 
 
 class UnknownColumns(StrEnum):
@@ -52,6 +55,13 @@ class UnknownColumns(StrEnum):
     IGNORE = "ignore"
     REJECT = "reject"
     FAIL = "fail"
+
+
+class Unmapped(StrEnum):
+    """What happens to a value that a map does not name."""
+
+    REJECT = "reject"
+    KEEP = "keep"
 
 
 class IdenticalRows(StrEnum):
@@ -97,9 +107,9 @@ def _cron(expression: str) -> str:
     return expression
 
 
-def _scrub_path(path: str) -> str:
-    if "" in path.split("."):
-        raise PydanticCustomError("scrub_path", "Not field names joined with dots")
+def _path(path: str) -> str:
+    if "" in path.split(".") or path.startswith("$"):
+        raise PydanticCustomError("path", "Not field names joined with dots")
     return path
 
 
@@ -120,6 +130,11 @@ Cron = Annotated[str, AfterValidator(_cron)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
 NotEmpty = Annotated[str, StringConstraints(min_length=1)]
 Constant = Annotated[str | int | float | bool, one_reading("Not a text, a number, true or false")]
+Path = Annotated[str, AfterValidator(_path)]
+SourceField = Annotated[
+    NotEmpty | Annotated[tuple[Path, ...], Field(min_length=1)],
+    one_reading("Neither a field nor a list of fields (names joined with dots)"),
+]
 AllowedValues = Annotated[
     NotEmpty | Annotated[tuple[str, ...], Field(min_length=1)],
     one_reading("Neither a glob nor a list of texts"),
@@ -146,8 +161,17 @@ class TimeReading(Section):
 class ColumnRule(Section):
     """What differs, for one column of the target, from "same name, same type"."""
 
-    field: Annotated[NotEmpty | None, Field(alias="from")] = None
-    """The source's field, or `$record` for the text of the whole record."""
+    field: Annotated[SourceField | None, Field(alias="from")] = None
+    """The source's field, or `$record` for the text of the whole record. In JSON and Parquet, `a.b.c` is field `c`
+    of the object `b` in the object `a`, unless there is a field of that very name; of a list of fields, the first
+    that has a value (with `map`, one that it names) is taken."""
+    mapping: Annotated[dict[str, str] | None, Field(alias="map", min_length=1)] = None
+    """What is stored for each text of the source."""
+    unmapped: Unmapped | None = None
+    """What happens to a value that `map` does not name (unsaid: reject)."""
+    members: Annotated[dict[NotEmpty, Path] | None, Field(alias="object", min_length=1)] = None
+    """Makes a JSON object: its members by name, each the value of a field of the source as it was sent. A member
+    without a value is left out. Not for CSV."""
     required: bool = False
     """A record without a value is refused."""
     allowed: AllowedValues | None = None
@@ -164,6 +188,19 @@ class ColumnRule(Section):
         if self.value is not None and self.model_fields_set - {"value"}:
             raise PydanticCustomError("constant", "A column with a value reads nothing, so nothing else applies")
         return self
+
+    @model_validator(mode="after")
+    def _is_composed_or_taken(self) -> ColumnRule:
+        if self.members is not None and self.model_fields_set - {"members", "required", "default"}:
+            raise PydanticCustomError("object", "With object, only required and default apply")
+        if self.unmapped is not None and self.mapping is None:
+            raise PydanticCustomError("unmapped", "There is no map, so nothing is unmapped")
+        return self
+
+    @property
+    def is_made_of_several(self) -> bool:
+        """Whether it reads more than one field, which only records of JSON allow."""
+        return self.members is not None or isinstance(self.field, tuple)
 
 
 class EventRule(Section):
@@ -208,17 +245,39 @@ class Contract(Section):
     unknown_columns: UnknownColumns = UnknownColumns.IGNORE
     identical_rows: IdenticalRows = IdenticalRows.SAME_EVENT
     reject_budget: RejectBudget = RejectBudget()
-    scrub: tuple[Annotated[str, AfterValidator(_scrub_path)], ...] = ()
-    """Paths of personal data (field names joined with dots), removed before anything is stored."""
+    scrub: tuple[Path, ...] = ()
+    """Paths of personal data (field names joined with dots), removed before a record is judged: columns, rejects,
+    logs and `$record` have nothing of it. Upper and lower case are the same."""
+    scrub_except: tuple[Path, ...] = ()
+    """Paths below those of `scrub` whose plain values stay."""
+    scrub_to_length: tuple[Path, ...] = ()
+    """Paths of personal texts in whose place their length is left: `{"length": 42}`, in characters."""
     max_record_bytes: Annotated[ByteCount, Field(le=LARGEST_RECORD_BYTES)] = 64 * 10**6
     batch: BatchLimits = BatchLimits()
     freshness: Duration | None = None
     """How old the newest load may be."""
 
+    @model_validator(mode="after")
+    def _scrubs_what_it_excepts(self) -> Self:
+        for path in self.scrub_except:
+            if path in self.scrub or not any(path.startswith(f"{scrubbed}.") for scrubbed in self.scrub):
+                raise PydanticCustomError(
+                    "scrub_except", "scrub_except has {path}, which is not below a path of scrub", {"path": path}
+                )
+        return self
+
+    @property
+    def scrubs(self) -> bool:
+        """Whether records must not be kept as they were sent."""
+        return bool(self.scrub or self.scrub_to_length)
+
     @cached_property
     def fingerprint(self) -> str:
         """Digest (16 hexadecimal characters) of what decides how a record is judged, and of nothing else."""
-        judging = self.model_dump(mode="json", include=set(_JUDGING)) | self._judging_of_kind()
+        said = self.model_dump(mode="json", include={*_JUDGING, *_JUDGING_LATER}) | self._judging_of_kind()
+        judging = _without_unsaid(said, _JUDGING_LATER)
+        for section in (judging, *judging.get("events", {}).values()):
+            section["columns"] = {name: _judging_of(rule) for name, rule in section["columns"].items()}
         canonical = json.dumps([_JUDGING_VERSION, judging], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:_FINGERPRINT_CHARACTERS]
 
@@ -250,6 +309,18 @@ class Contract(Section):
     def rule(self, column: str) -> ColumnRule:
         """What the contract says of a column of the target."""
         return self.columns.get(column, _SAME_NAME_SAME_TYPE)
+
+
+def _judging_of(rule: dict[str, Any]) -> dict[str, Any]:
+    judging = _without_unsaid(rule, _LATER_OF_COLUMN)
+    if "members" in judging:
+        # Their order is that of the text.
+        judging["members"] = list(judging["members"].items())
+    return judging
+
+
+def _without_unsaid(section: dict[str, Any], keys: Collection[str]) -> dict[str, Any]:
+    return {name: value for name, value in section.items() if value or name not in keys}
 
 
 _SAME_NAME_SAME_TYPE = ColumnRule()

@@ -146,8 +146,20 @@ class FilesContract(Contract):
     def _has_sections_of_its_format(self) -> FilesContract:
         if self.origin.format is not Format.CSV and "csv" in self.model_fields_set:
             raise PydanticCustomError("section", "There is a csv section, but the format is not csv")
-        if self.origin.format is Format.CSV and self.scrub:
+        if self.origin.format is Format.CSV and self.scrubs:
             raise PydanticCustomError("section", "scrub works on JSON records, but the format is csv")
+        return self
+
+    @model_validator(mode="after")
+    def _composes_nothing_of_csv(self) -> FilesContract:
+        of_all = (self.columns, *(event.columns for event in self.events.values()))
+        composed = [name for columns in of_all for name, rule in columns.items() if rule.is_made_of_several]
+        if composed and self.origin.format is Format.CSV:
+            raise PydanticCustomError(
+                "section",
+                "Column {name} is made of several fields, which works on JSON records, but the format is csv",
+                {"name": composed[0]},
+            )
         return self
 
     @model_validator(mode="after")

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from lakehouse.contracts.column_judge import constant_problem
+from lakehouse.contracts.column_judge import constant_problems
 from lakehouse.contracts.contract import ColumnRule, Contract, EventRule
 from lakehouse.contracts.document import Document, KeyPath
 from lakehouse.contracts.errors import ContractError, ContractProblem
@@ -41,6 +41,10 @@ _REMEDIES = {
     "pattern": "Write a regular expression that whole names of topics match.",
     "topics": "Give one of the two.",
     "constant": "Keep value alone, or use default.",
+    "object": "Keep object, or from.",
+    "unmapped": "Write a map, or leave out unmapped.",
+    "path": "Write names joined with single dots, such as service.address.locality.code.",
+    "scrub_except": "Name in scrub what is removed, and in scrub_except what stays of it.",
 }  # fmt: skip
 
 
@@ -200,7 +204,7 @@ def _column_problems(
         if name not in table.column_names:
             remedy = _did_you_mean(name, table.column_names)
             yield document.problem((*at, name), f"{table.name} has no column {name}.", remedy)
-        elif (refusal := constant_problem(contract, table.column(name), table)) is not None:
-            written = "value" if contract.rule(name).value is not None else "default"
+            continue
+        for keys, refusal in constant_problems(contract, table.column(name), table):
             remedy = f"The column is of type {table.column(name).type}."
-            yield document.problem((*at, name, written), f"{refusal.detail}.", remedy)
+            yield document.problem((*at, name, *keys), f"{refusal.detail}.", remedy)

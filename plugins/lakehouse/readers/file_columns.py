@@ -37,23 +37,29 @@ class FileColumns:
 
 
 def checked_columns(
-    names: Sequence[str], contract: Contract, judges: Sequence[ColumnJudge], *, types: Sequence[str] = ()
+    names: Sequence[str],
+    contract: Contract,
+    judges: Sequence[ColumnJudge],
+    *,
+    types: Sequence[str] = (),
+    nested: bool = False,
 ) -> FileColumns:
     """The columns of a file with these names.
 
     :param types: of the columns, for the message, where the file says them.
+    :param nested: columns may be objects, in which a field's path goes on.
     :raises SchemaMismatchError: a name stands twice, a required column is missing, a name is one that the contract
         wants but for its case or spaces, or there are columns that the contract neither knows nor tolerates.
     """
-    wanted = {judge.field for judge in judges} - {None, WHOLE_RECORD}
+    wanted = {part for judge in judges for field in judge.fields for part in _names_of(field, nested=nested)}
     unknown = tuple(name for name in names if name not in wanted)
-    differences = [*_doubled(names), *_missing(names, judges), *_nearly(unknown, names, judges)]
+    differences = [*_doubled(names), *_missing(names, judges, nested=nested), *_nearly(unknown, names, judges)]
     if contract.unknown_columns is UnknownColumns.FAIL:
         differences += [f"{shown(name)}: in the file, but no column takes it" for name in unknown]
     if len(unknown) == len(names):
         differences.append(f"none of the file's columns is known{_why_none(names, contract)}")
     if differences:
-        comparison = tuple(_compared(names, types or [""] * len(names), judges))
+        comparison = tuple(_compared(names, types or [""] * len(names), judges, nested=nested))
         raise SchemaMismatchError(
             contract=contract.name, found=names, differences=differences, comparison=comparison
         )
@@ -66,12 +72,18 @@ def _doubled(names: Sequence[str]) -> Iterator[str]:
             yield f"{shown(name)}: stands {count} times in the file"
 
 
-def _missing(names: Sequence[str], judges: Sequence[ColumnJudge]) -> Iterator[str]:
+def _missing(names: Sequence[str], judges: Sequence[ColumnJudge], *, nested: bool) -> Iterator[str]:
     for judge in judges:
-        if _is_required(judge) and judge.field not in {*names, None, WHOLE_RECORD}:
-            close = difflib.get_close_matches(str(judge.field), names, n=1)
+        wanted = {name for field in judge.fields for name in _names_of(field, nested=nested)}
+        if _is_required(judge) and judge.fields and wanted.isdisjoint({*names, WHOLE_RECORD}):
+            close = difflib.get_close_matches(judge.fields[0], names, n=1)
             hint = f" (is it {shown(close[0])}?)" if close else ""
-            yield f"{judge.field!r}: required for {judge.column.name}, but not in the file{hint}"
+            yield f"{judge.fields[0]!r}: required for {judge.column.name}, but not in the file{hint}"
+
+
+def _names_of(field: str, *, nested: bool) -> set[str]:
+    """The columns of a file that may hold a field."""
+    return {field, field.partition(".")[0]} if nested else {field}
 
 
 def _is_required(judge: ColumnJudge) -> bool:
@@ -105,18 +117,20 @@ def _why_none(names: Sequence[str], contract: Contract) -> str:
 
 
 def _compared(
-    names: Sequence[str], types: Sequence[str], judges: Sequence[ColumnJudge]
+    names: Sequence[str], types: Sequence[str], judges: Sequence[ColumnJudge], *, nested: bool
 ) -> Iterator[tuple[str, str]]:
     """What the contract wants and what the file has, column by column."""
     found = {name: f"{shown(name)} {kind}".rstrip() for name, kind in zip(names, types, strict=True)}
     taken: set[str] = set()
     for judge in judges:
-        if judge.field is None or judge.field == WHOLE_RECORD:
-            continue
-        target = "" if judge.field == judge.column.name else f" for {judge.column.name}"
-        required = ", required" if _is_required(judge) else ""
-        taken.add(judge.field)
-        yield f"{judge.field!r} {judge.column.type}{target}{required}", found.get(judge.field, "")
+        for field in judge.fields:
+            if field == WHOLE_RECORD:
+                continue
+            target = "" if field == judge.column.name else f" for {judge.column.name}"
+            required = ", required" if _is_required(judge) else ""
+            places = sorted(_names_of(field, nested=nested) & found.keys(), reverse=True)
+            taken.update(places)
+            yield f"{field!r} {judge.column.type}{target}{required}", found[places[0]] if places else ""
     for name in names:
         if name not in taken:
             yield "", found[name]

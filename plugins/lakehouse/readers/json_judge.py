@@ -15,18 +15,19 @@ from lakehouse.contracts.contract import Contract, UnknownColumns
 from lakehouse.contracts.reason import Reason, Refusal
 from lakehouse.contracts.value_types import Value
 from lakehouse.readers.errors import SchemaMismatchError
-from lakehouse.readers.json_record import Fields, parse_record, text_of
+from lakehouse.readers.json_record import Fields, parse_record
 from lakehouse.readers.judged_batch import JudgedBatch, Reject, reject_of
 from lakehouse.readers.plain_json import Column, PlainRecords
+from lakehouse.readers.record_values import RecordValues, top_of
 from lakehouse.readers.row_judge import POSITION, RowJudge
-from lakehouse.readers.scrubbing import Scrubber
+from lakehouse.readers.scrubbing import scrubber_of
 from lakehouse.tables.definition import TableDefinition
 
 #: Records decoded together: enough to share the overhead, few enough to stay in the processor's cache.
 _RUN = 2_048
 #: More fields that no column takes are not made part of the short cut.
 _MOST_IGNORED = 100
-_STRING_OR_NULL = frozenset('"n')
+_STRING_OR_NULL = frozenset((b'"', b"n"))
 
 
 class JsonJudge:
@@ -40,8 +41,10 @@ class JsonJudge:
         self._contract = contract
         self._rows = RowJudge(contract, table)
         self._plain = PlainRecords(self._rows.judges)
-        self._scrubber = Scrubber(contract.scrub) if contract.scrub else None
-        self._known_fields = frozenset(judge.field for judge in self._rows.judges)
+        self._scrubber = scrubber_of(contract)
+        self._known_fields = frozenset(
+            name for judge in self._rows.judges for field in judge.fields for name in (field, top_of(field))
+        )
         self._not_strings: set[str] = set()
 
     def judge_record(self, record: bytes, *, position: int = 0) -> Mapping[str, Value | None] | Reject:
@@ -132,19 +135,15 @@ class JsonJudge:
         if isinstance(fields, Refusal):
             return fields
         refusal = self._refusal_of_unknown(fields, unknown)
+        values = RecordValues(fields)
         texts: list[str | None] = []
         for judge in self._rows.judges:
-            text: str | Refusal | None = None
-            if judge.field == WHOLE_RECORD:
-                text = record.decode()
-            elif judge.field is not None and (value := fields.get(judge.field)) is not None:
-                source = str(value, "utf-8")
-                text = text_of(source, takes_json=judge.takes_json)
-                if source[0] not in _STRING_OR_NULL:
-                    self._not_strings.add(judge.field)
+            text = record.decode() if judge.field == WHOLE_RECORD else values.text(judge)
             if isinstance(text, Refusal):
-                refusal = refusal or Refusal(text.reason, text.detail, judge.column.name)
+                refusal = refusal or Refusal(text.reason, text.detail, text.column or judge.column.name)
                 text = None
+            elif judge.field in fields and bytes(fields[judge.field])[:1] not in _STRING_OR_NULL:
+                self._not_strings.add(judge.field)
             texts.append(text)
         return refusal or texts
 

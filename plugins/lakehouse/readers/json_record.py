@@ -37,7 +37,7 @@ def parse_record(record: bytes) -> Fields | Refusal:
         fields = _FIELDS.decode(record)
     except msgspec.DecodeError as error:
         return _syntax_refusal(record, error)
-    if (escaped := _ESCAPED_NUL.search(record)) is not None:
+    if b"\\u0000" in record and (escaped := _ESCAPED_NUL.search(record)) is not None:
         return Refusal(Reason.NUL_BYTE, f"byte {escaped.start()} begins an escaped NUL")
     if (doubled := doubled_field(record, fields)) is not None:
         return Refusal(Reason.DUPLICATE_FIELD, "the field stands twice", doubled)
@@ -67,11 +67,16 @@ def is_too_deep(source: bytes, deepest: int = DEEPEST_NESTING) -> bool:
     return any(depth > deepest for depth in accumulate(steps))
 
 
+def fields_of(source: bytes) -> Fields:
+    """The fields of an object that is part of a parsed record, the last of each."""
+    return _FIELDS.decode(source)
+
+
 def doubled_field(record: bytes, fields: Fields) -> str | None:
     """A top-level key that stands twice, given what a parser that keeps the last of each made of the record."""
     # Written without white space and without escapes in keys, the fields are as short as they can be: a record of
     # that length has no others.
-    shortest = 1 + sum(len(name.encode()) + len(value) + 4 for name, value in fields.items())
+    shortest = 1 + len("".join(fields).encode()) + sum(map(len, fields.values())) + 4 * len(fields)
     if not fields or len(record) == shortest:
         return None
     members = (b'"%b": %b' % (name.encode(), value) for name, value in fields.items())

@@ -43,7 +43,7 @@ class ParquetReader:
         with open_parquet(stream) as file:
             if file is None:
                 return
-            columns = checked_columns(file.names, self._contract, self._rows.judges, types=file.types)
+            columns = checked_columns(file.names, self._contract, self._rows.judges, types=file.types, nested=True)
             plain = PlainColumns(self._contract, self._rows, columns)
             for position, batch in file.batches(start=start, batch_records=self._batch_records):
                 positions = range(position, position + batch.num_rows)
@@ -75,7 +75,7 @@ class ParquetReader:
                 oversized = OversizedRecord()
                 oversized.pass_by(record)
                 rejected[index] = oversized.reject(
-                    position=positions[index], limit=limit, line=None, keep=not self._contract.scrub
+                    position=positions[index], limit=limit, line=None, keep=not self._contract.scrubs
                 )
                 records[index] = b""
         return self._records.judge(records, positions=positions, rejected=rejected)

@@ -78,8 +78,9 @@ class PlainColumns:
         self._zone = ZoneInfo(contract.times.zone)
         self._casts = [_may_cast(judge, contract.times.formats) for judge in rows.judges]
         tolerates = contract.unknown_columns is UnknownColumns.IGNORE or not columns.unknown
-        keeps_records = contract.scrub or any(judge.field == WHOLE_RECORD for judge in rows.judges)
-        self.applies = tolerates and not keeps_records
+        keeps_records = contract.scrubs or any(judge.field == WHOLE_RECORD for judge in rows.judges)
+        is_flat = all(judge.is_flat or judge.field in columns.names for judge in rows.judges)
+        self.applies = tolerates and is_flat and not keeps_records
 
     def judge(self, batch: pa.RecordBatch, *, positions: Sequence[int]) -> PlainRows:
         """A batch of the file, not empty.
@@ -116,7 +117,7 @@ class PlainColumns:
 
     def _of_texts(self, place: int, texts: pa.StringArray, doubts: Doubts) -> Array:
         judge = self._rows.judges[place]
-        if judge.parse is None and judge.allowed is None:
+        if judge.parse is None and judge.allowed is None and judge.mapping is None:
             if judge.nulls:
                 mean_nothing = pc.is_in(texts, value_set=pa.array(sorted(judge.nulls), pa.string()))
                 texts = pc.if_else(mean_nothing, pa.scalar(None, pa.string()), texts)
@@ -211,7 +212,11 @@ def _may_cast(judge: ColumnJudge, time_formats: Sequence[str]) -> bool:
     if judge.parse is None:
         # What is cast to texts is then judged as texts are.
         return True
-    if judge.allowed is not None or any(not isinstance(judge.parse(text), Refusal) for text in judge.nulls):
+    if (
+        judge.allowed is not None
+        or judge.mapping is not None
+        or any(not isinstance(judge.parse(text), Refusal) for text in judge.nulls)
+    ):
         return False
     # No text of a time is an epoch, but another format might see something else in it.
     first = next(dropwhile(_EPOCHS.__contains__, time_formats), None)

@@ -2,7 +2,8 @@
 
 msgspec checks the grammar, but not for doubled or unknown fields, nor for UTF-8 in parts that it only slices. The
 proof is a count of quotation marks: a plain record has two for each known field it has, two for each string, and
-those inside its JSON values. A record with any other field, any field twice, or an escaped quote has more.
+those inside its JSON values. A record with any other field, any field twice, or an escaped quote has more. Where
+columns look into objects, no record is plain.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ class PlainRecords:
         ignored: Collection[str] = (),
     ) -> None:
         self._judges = judges
+        self._applies = all(judge.is_flat for judge in judges)
         self.ignored = frozenset(ignored)
         taken = {judge.field for judge in judges if judge.field is not None} - {WHOLE_RECORD}
         fields = sorted(filter(_is_plain_name, taken | self.ignored))
@@ -83,6 +85,8 @@ class PlainRecords:
 
     def decode(self, records: Sequence[bytes]) -> PlainRun:
         """The records, of which those that are not plain are only named."""
+        if not self._applies:
+            return PlainRun([[None] * len(records) for _ in self._judges], [*range(len(records))], Counter())
         decoded, others = self._decoded(records)
         others |= suspicious(records)
         # What is left of each record's quotation marks when those of its fields are taken away.

@@ -33,6 +33,7 @@ def test_the_fingerprint_stays_when_no_verdict_can_change(load, added):
         "times: {formats: [epoch_ms, iso8601]}",
         "columns: {tenant_id: {required: true}}",
         "columns: {channel: {from: source}}",
+        "columns: {channel: {map: {a: b}}}",
         "unknown_columns: reject",
         "max_record_bytes: 1MB",
         "csv: {delimiter: ';'}",
@@ -65,6 +66,44 @@ def test_what_shipped_contracts_are_known_by_does_not_change_between_releases(na
 
     assert contract.fingerprint == fingerprint
     assert contract.framing == framing
+
+
+JSON = "name: parking_fines\nkind: rows\ntarget: iceberg.bronze.service_events_raw\n"
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ["scrub: [a]", "scrub: [a]\nscrub_except: [a.b]", "scrub: [a]\nscrub_to_length: [a.b]"],
+        [
+            "columns: {channel: {from: a}}",
+            "columns: {channel: {from: [a]}}",
+            "columns: {channel: {from: [a, b]}}",
+            "columns: {channel: {from: [b, a]}}",
+        ],
+        [
+            "columns: {channel: {map: {a: b}}}",
+            "columns: {channel: {map: {a: c}}}",
+            "columns: {channel: {map: {a: b}, unmapped: keep}}",
+        ],
+        # Members stand in the text in their order.
+        [
+            "columns: {channel: {object: {a: a, b: b}}}",
+            "columns: {channel: {object: {b: b, a: a}}}",
+            "columns: {channel: {object: {a: b, b: a}}}",
+        ],
+    ],
+)
+def test_each_way_to_make_a_value_has_a_fingerprint_of_its_own(write, tables, parts):
+    fingerprints = {load_contract(write(f"{JSON}{part}\n"), tables).fingerprint for part in ["", *parts]}
+
+    assert len(fingerprints) == len(parts) + 1
+
+
+def test_what_later_keys_leave_unsaid_is_nothing_to_the_fingerprint(load):
+    columns = "columns: {status: {required: true}}\nevents: {opened: {columns: {channel: {default: WEB}}}}\n"
+
+    assert load(f"scrub_except: []\nscrub_to_length: []\n{columns}").fingerprint == load(columns).fingerprint
 
 
 def test_the_order_in_which_columns_are_written_is_nothing_to_the_fingerprint(load):

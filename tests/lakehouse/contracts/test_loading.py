@@ -108,6 +108,22 @@ def test_an_error_is_terminal_and_its_text_has_place_problem_and_remedy(load):
         ("overwrite: supersede", "overwrite", "does not work yet"),
         ("partial: allowed", "partial", "does not work yet"),
         ("scrub: [a.b]", "", "scrub works on JSON"),
+        ("scrub_to_length: [a.b]", "", "scrub works on JSON"),
+        ("columns: {attributes_json: {object: {a: b}}}", "", "Column attributes_json is made of several fields"),
+        ("columns: {channel: {from: [a, b]}}", "", "Column channel is made of several fields"),
+        ("events: {opened: {columns: {channel: {from: [a, b]}}}}", "", "Column channel is made of several"),
+        ("columns: {channel: {from: []}}", "columns.channel.from", "Neither a field nor a list of fields"),
+        ("columns: {channel: {from: [a, b..c]}}", "columns.channel.from", "Neither a field nor a list of fields"),
+        ("columns: {channel: {from: [a, $record]}}", "columns.channel.from", "Neither a field nor a list of"),
+        ("columns: {channel: {object: {a: b}, from: c}}", "columns.channel", "only required and default apply"),
+        ("columns: {channel: {object: {a: b.}}}", "columns.channel.object.a", "names joined with single dots"),
+        ("columns: {channel: {object: {}}}", "columns.channel.object", "at least 1 item"),
+        ("columns: {channel: {map: {}}}", "columns.channel.map", "at least 1 item"),
+        ("columns: {channel: {map: {a: 5}}}", "columns.channel.map.a", "Put the value in quotes"),
+        ("columns: {channel: {unmapped: keep}}", "columns.channel", "There is no map"),
+        ("columns: {channel: {map: {a: b}, unmapped: drop}}", "columns.channel.unmapped", "'drop' is not"),
+        ("columns: {event_date: {map: {a: never}}}", "columns.event_date.map.a", "not a date"),
+        ("columns: {channel: {map: {a: B}, allowed: [A]}}", "columns.channel.map.a", "not among the allowed"),
         ("csv: !!python/object:os.system {}", "csv", ""),
         ("events: {closed: {whan: a}}", "events.closed.whan", "Did you mean when?"),
         ("events: {closed: {columns: {status: {valeu: a}}}}", "events.closed.columns.status.valeu", "mean value?"),
@@ -148,6 +164,27 @@ def test_a_place_is_a_bucket_and_a_key(write, tables, written, key, said):
 
     (problem,) = caught.value.problems
     assert (problem.line, problem.key) == (3, key)
+    assert said in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("added", "key", "said"),
+    [
+        ("scrub: [a..b]", "scrub.0", "names joined with single dots"),
+        ("scrub_except: [a.b]", "", "a.b, which is not below a path of scrub"),
+        ("scrub: [a]\nscrub_except: [a]", "", "a, which is not below a path of scrub"),
+        ("scrub: [a]\nscrub_except: [ab.c]", "", "ab.c, which is not below a path of scrub"),
+        ("scrub: [a, a.b]\nscrub_except: [a.b]", "", "a.b, which is not below a path of scrub"),
+        ("columns: {event_time: {object: {a: b}}}", "columns.event_time.object", "The column is of type"),
+    ],
+)
+def test_a_problem_of_a_contract_for_json_names_its_key_and_what_to_do(write, tables, added, key, said):
+    text = "name: parking_fines\nkind: rows\ntarget: iceberg.bronze.service_events_raw\n"
+    with pytest.raises(ContractError) as caught:
+        load_contract(write(f"{text}{added}\n"), tables)
+
+    (problem,) = caught.value.problems
+    assert problem.key == key
     assert said in str(problem)
 
 

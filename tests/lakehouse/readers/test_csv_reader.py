@@ -427,3 +427,12 @@ def test_csv_spectrum_is_read_as_it_wants(contract_of, path):
 
     assert batch.rejects == ()
     assert batch.rows.drop_columns(["_position"]).to_pylist() == expected
+
+
+def test_values_are_mapped_and_a_dot_in_a_name_is_a_dot(read, rows_of, rejects_of):
+    rules = {"status": {"from": "case.status", "map": {"Open": "OPEN", "Closed": "CLOSED"}}}
+
+    batches = read(b"case.status\nOpen\nClosed\nodd\n", "csv", columns=rules)
+
+    assert [row["status"] for row in rows_of(batches)] == ["OPEN", "CLOSED"]
+    assert [(reject.reason, reject.column) for reject in rejects_of(batches)] == [(Reason.NOT_ALLOWED, "status")]

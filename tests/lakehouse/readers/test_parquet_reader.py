@@ -339,6 +339,68 @@ def test_personal_data_is_scrubbed_from_rows_and_rejects(read, rows_of, rejects_
     assert b"Asha" not in rejects_of(batches)[0].record
 
 
+NESTED = {
+    "tenant_id": {"from": "service.tenantId", "required": True},
+    "status": {"from": ["action", "service.state"], "map": {"CLOSE": "CLOSED", "PENDING": "OPEN"}},
+    "attributes_json": {"object": {"type": "service.code", "who": "assignees"}},
+    "visits": {"from": "at.count"},
+}
+
+
+def test_a_path_leads_into_structs(read, rows_of, rejects_of):
+    columns = {
+        "service": [{"tenantId": "pb", "state": "PENDING", "code": 1.5}, {"tenantId": None}, {"tenantId": "ke"}],
+        "action": ["COMMENT", "CLOSE", "CLOSE"],
+        "assignees": [["a"], None, []],
+        "at.count": [1, 2, 3],
+        "more": [1, 2, 3],
+    }
+
+    batches = read(written(columns), "parquet", columns=NESTED)
+
+    assert [(row["tenant_id"], row["status"], row["visits"]) for row in rows_of(batches)] == [
+        ("pb", "OPEN", 1), ("ke", "CLOSED", 3),
+    ]  # fmt: skip
+    assert [row["attributes_json"] for row in rows_of(batches)] == ['{"type":1.5,"who":["a"]}', '{"who":[]}']
+    assert [(reject.position, reject.column) for reject in rejects_of(batches)] == [(1, "tenant_id")]
+    assert batches[0].unknown_columns == {"more": 3}
+
+
+def test_a_path_that_nothing_requires_leads_into_structs_too(read, rows_of):
+    rules = {"status": {"from": "a.b"}, "attributes_json": {"object": {"x": "a.b"}}}
+
+    (row,) = rows_of(read(written({"a": [{"b": "x"}]}), "parquet", columns=rules))
+
+    assert (row["status"], row["attributes_json"]) == ("x", '{"x":"x"}')
+
+
+def test_a_file_without_the_column_that_a_required_path_goes_through_is_refused(read):
+    with pytest.raises(SchemaMismatchError, match=r"'service\.tenantId': required for tenant_id"):
+        read(written({"services": [{"tenantId": "pb"}]}), "parquet", columns=NESTED)
+
+
+@pytest.mark.parametrize("type_", [pa.string(), pa.dictionary(pa.int32(), pa.string())])
+def test_texts_of_a_column_are_mapped(read, rows_of, rejects_of, type_):
+    columns = {
+        "status": pa.array(["a", None, "b", "a"], type_),
+        "visits": pa.array(["many", "few", "x", "x"], type_),
+    }
+    rules = {"status": {"map": {"a": "A"}}, "visits": {"map": {"many": "100", "few": "2"}, "unmapped": "keep"}}
+
+    batches = read(written(columns), "parquet", columns=rules)
+
+    assert [(row["status"], row["visits"]) for row in rows_of(batches)] == [("A", 100), (None, 2)]
+    assert [(reject.position, reject.column) for reject in rejects_of(batches)] == [(2, "status"), (3, "visits")]
+
+
+def test_numbers_of_a_column_are_mapped_by_their_texts(read, rows_of):
+    rules = {"status": {"map": {"1": "OPEN", "2": "CLOSED"}}, "visits": {"map": {"2": "20"}, "unmapped": "keep"}}
+
+    rows = rows_of(read(written({"status": [1, 2], "visits": [1, 2]}), "parquet", columns=rules))
+
+    assert [(row["status"], row["visits"]) for row in rows] == [("OPEN", 1), ("CLOSED", 20)]
+
+
 def test_a_row_over_the_limit_is_refused(read, rows_of, rejects_of):
     batches = read(written({"tenant_id": ["a" * 60, "b" * 200, "c"]}), "parquet", max_record_bytes=100)
 

@@ -117,3 +117,38 @@ def test_the_short_cut_says_what_the_book_says_or_nothing(judges, by_the_book, r
         texts, unknown = by_the_book(run[index])
         assert [column[index] for column in decoded.columns] == texts
         assert unknown <= ignored
+
+
+@pytest.mark.parametrize(
+    "rule", [{"from": "service.status"}, {"from": ["status", "state"]}, {"object": {"status": "status"}}]
+)
+@given(run=st.lists(records(), min_size=1, max_size=5))
+def test_no_record_is_plain_where_columns_look_into_objects_or_at_several_fields(contract_of, table, rule, run):
+    judges = column_judges(contract_of(columns={"status": rule}), table)
+
+    assert PlainRecords(judges).decode(run).others == list(range(len(run)))
+
+
+RULES = st.sampled_from(
+    [
+        {"map": {"a": "A", "5": "five"}},
+        {"map": {"a": "A"}, "unmapped": "keep"},
+        {"map": {"a": "A"}, "default": "A"},
+    ]
+)
+
+
+@given(run=st.lists(records(), min_size=1, max_size=5), rule=RULES, repeat=st.booleans())
+def test_a_map_is_the_same_by_the_short_cut_and_by_the_book(contract_of, table, run, rule, repeat):
+    contract = contract_of(columns={"tenant_id": rule})
+    # A column that looks at several fields keeps all records from the short cut.
+    by_the_book = contract_of(columns={"tenant_id": rule, "is_open": {"from": ["is_open", "is_open"]}})
+    records_of = run * 2 if repeat else run
+
+    quick, slow = (
+        JsonJudge(of, table).judge(records_of, positions=range(len(records_of))) for of in (contract, by_the_book)
+    )
+
+    assert quick.rows.equals(slow.rows)
+    assert quick.rejects == slow.rejects
+    assert quick.unknown_columns == slow.unknown_columns
