@@ -23,7 +23,7 @@ class RowsReader:
     def __init__(self, contract: Contract, table: TableDefinition, *, batch_records: int) -> None:
         self._judge = JsonJudge(contract, table)
         self._limit = contract.max_record_bytes
-        self._may_keep = not contract.scrub
+        self._may_keep = not contract.scrubs
         self._batch_records = batch_records
 
     def read(self, stream: BinaryIO, *, start: int = 0) -> Iterator[JudgedBatch]:
