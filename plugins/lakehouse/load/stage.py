@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Protocol
 
@@ -25,8 +25,8 @@ from lakehouse.load.attempt import AttemptPlaces, Failure, Load, Manifest, Parti
 from lakehouse.load.ledger import Clock, system_clock
 from lakehouse.load.spool import RangeTally, SpoolWriter
 from lakehouse.readers import reader_for
-from lakehouse.readers.reader import BATCH_RECORDS
-from lakehouse.settings import StorageNames
+from lakehouse.readers.reader import BATCH_RECORDS, Reader
+from lakehouse.settings import StorageNames, reader_processes
 from lakehouse.statements import render
 from lakehouse.store import ObjectStore
 from lakehouse.tables.definition import TableDefinition
@@ -89,6 +89,7 @@ def stage_batch(
     names: StorageNames,
     clock: Clock = system_clock,
     partitions_per_statement: int = PARTITIONS_PER_STATEMENT,
+    processes: int | None = None,
     on_progress: Callable[[StageProgress], None] = _no_report,
 ) -> Manifest:
     """Read the sources of a batch to their ends before anything of them can be merged.
@@ -96,20 +97,29 @@ def stage_batch(
     A source that fails for a reason of its own (damaged, over its reject budget, overwritten since it was
     planned) is left out and named in the manifest; the others of the batch go on.
 
+    :param processes: that judge the records of a large source; else what the setting says.
     :raises TransientError: engine or store do not answer; nothing is left but orphans for the sweep.
     """
     started_at = clock()
     places = AttemptPlaces(attempt=new_attempt(now=started_at), names=names)
+    reader = reader_for(
+        contract,
+        table,
+        batch_records=min(BATCH_RECORDS, contract.batch.records),
+        processes=reader_processes() if processes is None else processes,
+    )
     stage = _Stage(
         contract=contract,
         table=table,
         store=store,
+        reader=reader,
         writer=SpoolWriter(
             store=store, places=places, table=table, partitions_per_statement=partitions_per_statement
         ),
         on_progress=on_progress,
     )
-    stage.read(sources)
+    with closing(reader):
+        stage.read(sources)
     manifest = Manifest(
         attempt=places.attempt,
         contract=contract.name,
@@ -134,12 +144,14 @@ class _Stage:
         contract: Contract,
         table: TableDefinition,
         store: ObjectStore,
+        reader: Reader,
         writer: SpoolWriter,
         on_progress: Callable[[StageProgress], None],
     ) -> None:
         self._contract = contract
         self._table = table
         self._store = store
+        self._reader = reader
         self._writer = writer
         self._on_progress = on_progress
         self.units: list[Unit] = []
@@ -176,12 +188,11 @@ class _Stage:
         """The loads of one source that are not in a unit yet; a large source closes units as it goes."""
         self._check_begun(source)
         limits = self._contract.batch
-        reader = reader_for(self._contract, self._table, batch_records=min(BATCH_RECORDS, limits.records))
         open_loads: list[Load] = []
         tallies: list[RangeTally] = []
         self._open(source, source.first_position)
         with source.open(self._store) as stream:
-            for judged in reader.read(stream, start=source.first_position):
+            for judged in self._reader.read(stream, start=source.first_position):
                 self._writer.add(judged)
                 tally = self._writer.tally
                 if is_alone and (tally.records >= limits.records or tally.row_bytes >= limits.bytes):
