@@ -108,17 +108,13 @@ def stage_batch(
         batch_records=min(BATCH_RECORDS, contract.batch.records),
         processes=reader_processes() if processes is None else processes,
     )
-    stage = _Stage(
-        contract=contract,
-        table=table,
-        store=store,
-        reader=reader,
-        writer=SpoolWriter(
-            store=store, places=places, table=table, partitions_per_statement=partitions_per_statement
-        ),
-        on_progress=on_progress,
+    writer = SpoolWriter(
+        store=store, places=places, table=table, partitions_per_statement=partitions_per_statement
     )
-    with closing(reader):
+    stage = _Stage(
+        contract=contract, table=table, store=store, reader=reader, writer=writer, on_progress=on_progress
+    )
+    with closing(reader), closing(writer):
         stage.read(sources)
     manifest = Manifest(
         attempt=places.attempt,

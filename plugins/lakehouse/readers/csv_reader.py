@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from lakehouse.contracts.column_judge import WHOLE_RECORD
 from lakehouse.contracts.contract import UnknownColumns
@@ -164,15 +164,19 @@ class CsvBlockJudge:
         self, batch: RecordBatch, refusals: dict[int, Refusal], original: Original, line: int
     ) -> tuple[Reject, ...]:
         rejects = []
-        for index, record in enumerate(batch.records):
-            position = batch.first_position + index
+        passed = 0
+        for index in sorted(refusals):
+            record, position = batch.records[index], batch.first_position + index
+            line += _lines_of(batch.records[passed:index])
+            passed = index
             if isinstance(record, OversizedRecord):
                 limit = self._contract.max_record_bytes
                 rejects.append(record.reject(position=position, limit=limit, line=line, keep=True))
-            elif (refusal := refusals.get(index)) is not None:
+            else:
                 sent = original(record if isinstance(record, bytes) else record.record)
-                rejects.append(reject_of(refusal, position=position, original=sent, record=sent, line=line))
-            line += _lines_of([record])
+                rejects.append(
+                    reject_of(refusals[index], position=position, original=sent, record=sent, line=line)
+                )
         return tuple(rejects)
 
 
@@ -188,6 +192,8 @@ def _split_at_header(runs: Iterator[list[Record]]) -> tuple[list[Record], Iterat
 
 
 def _lines_of(records: list[Record]) -> int:
+    if set(map(type, records)) <= {bytes}:
+        return len(records) + line_breaks(b" ".join(cast("list[bytes]", records)))
     inside = sum(record.line_breaks for record in records if isinstance(record, OversizedRecord))
     broken = (record.record for record in records if isinstance(record, BrokenRecord))
     whole = (record for record in records if isinstance(record, bytes))

@@ -1,8 +1,8 @@
 """The short cut for columns of times: whole columns of ISO 8601 texts at once.
 
-A time is plain if it has date, time of day to the second, at most six digits of a second, and its offset: of those
-:mod:`lakehouse.contracts.value_types` and Arrow have the same reading. The short cut never refuses; times that are
-not plain are left to the definition.
+A time is plain if it has date, time of day to the second, at most six digits of a second, and its offset, which it
+may leave out where local times are UTC: of those :mod:`lakehouse.contracts.value_types` and Arrow have the same
+reading. The short cut never refuses; times that are not plain are left to the definition.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ from lakehouse.tables.definition import ColumnType
 if TYPE_CHECKING:
     Array = pa.Array[Any]
 
-_PLAIN_TIME = (
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
-    r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])$"
-)
+_LOCAL_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
+_OFFSET = r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+#: Arrow reads a column of times that all have an offset, or none of which has.
+_UTC_TIMES = (f"{_LOCAL_TIME}{_OFFSET}$", pa.timestamp("us", "UTC"))
+_LOCAL_TIMES = (f"{_LOCAL_TIME}$", pa.timestamp("us"))
 _DAY_CHARACTERS = 10
 _EPOCHS = frozenset({EPOCH_SECONDS, EPOCH_MILLISECONDS})
 
@@ -48,12 +49,25 @@ def takes_plain_times(judge: ColumnJudge, time_formats: Sequence[str]) -> bool:
     return next((each for each in time_formats if each not in _EPOCHS), None) == ISO_8601
 
 
-def plain_times(texts: Sequence[str | None]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def plain_times(texts: Sequence[str | None], *, local_is_utc: bool) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Microseconds since 1970-01-01 UTC of the plain times among some texts, and which are plain; 0 elsewhere."""
     sent = pa.array(texts, pa.string())
-    plain = pc.and_(pc.match_substring_regex(sent, _PLAIN_TIME), _name_days(sent)).fill_null(False)  # noqa: FBT003 - a value, not a switch
-    kept = pc.if_else(plain, sent, pa.scalar(None, pa.string()))
-    counts = kept.cast(pa.timestamp("us", "UTC")).cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    name_days = _name_days(sent)
+    counts, are_plain = _cast(sent, name_days, *_UTC_TIMES)
+    if local_is_utc and not are_plain.all():
+        local_counts, are_local = _cast(sent, name_days, *_LOCAL_TIMES)
+        counts, are_plain = counts + local_counts, are_plain | are_local
+    return counts, are_plain
+
+
+def _cast(
+    texts: pa.StringArray, name_days: Array, shape: str, target: pa.DataType
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The times of one shape; no text has two."""
+    shaped = pc.and_(pc.match_substring_regex(texts, shape), name_days)
+    plain = shaped.fill_null(False)  # noqa: FBT003 - a value, not a switch
+    kept = pc.if_else(plain, texts, pa.scalar(None, pa.string()))
+    counts = kept.cast(target).cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
     are_plain = plain.to_numpy(zero_copy_only=False) & (counts >= FIRST_MICROSECOND) & (counts <= LAST_MICROSECOND)
     return np.where(are_plain, counts, 0), are_plain
 

@@ -101,6 +101,7 @@ class RowJudge:
         self.judges = (*_event_judges(contract), *targets)
         self._targets_from = len(self.judges) - len(targets)
         self._verdicts = [None if judge.takes_any_text else _Verdicts(judge) for judge in self.judges]
+        self._local_is_utc = contract.times.zone == "UTC"
         self._take_plain_times = [takes_plain_times(judge, contract.times.formats) for judge in self.judges]
         self._schema = pa.schema(
             [pa.field(POSITION, pa.int64())]
@@ -174,9 +175,8 @@ class RowJudge:
             instead = None
         return pa.array([instead if text in nothing else text for text in texts], pa.string())
 
-    @staticmethod
-    def _times(verdicts: _Verdicts, texts: Texts, refusals: dict[int, Refusal]) -> Array:
-        counts, are_judged = plain_times(texts)
+    def _times(self, verdicts: _Verdicts, texts: Texts, refusals: dict[int, Refusal]) -> Array:
+        counts, are_judged = plain_times(texts, local_is_utc=self._local_is_utc)
         for index in np.flatnonzero(~are_judged).tolist():
             value = verdicts[texts[index]]
             if isinstance(value, Refusal):
