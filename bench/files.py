@@ -33,7 +33,8 @@ from bench.feeds import feed_files, options_of
 from bench.report import Case, console, machine, table, write_report
 from bench.worker import Measured, in_worker
 from lakehouse.certificate import read_certificate
-from lakehouse.contracts.contract import Format
+from lakehouse.contracts import FilesContract
+from lakehouse.contracts.files_contract import Format
 from lakehouse.engine import TrinoEngine, connect_with
 from lakehouse.load.attempt import Manifest
 from lakehouse.load.files import load_files
@@ -195,6 +196,8 @@ def load(source: str, pattern: str) -> LoadTimes:
     """Load what matches, in this process."""
     settings = Settings.from_environment()
     found = read_source(source)
+    if not isinstance(found.contract, FilesContract):
+        raise TypeError(f"{source} is not a source of files")
     # The landing prefix of a contract has no folders; those of the runs keep them apart.
     origin = found.contract.origin.model_copy(update={"key": "staging/bench/*/*/pgr_events_*"})
     contract = found.contract.model_copy(update={"origin": origin})

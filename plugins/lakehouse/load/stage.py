@@ -23,6 +23,7 @@ from lakehouse.errors import (
 from lakehouse.identity import SourceIdentity, framing_mark, load_id, new_attempt
 from lakehouse.load.attempt import AttemptPlaces, Failure, Load, Manifest, Partition, Unit
 from lakehouse.load.ledger import Clock, system_clock
+from lakehouse.load.read_ahead import ReadAhead
 from lakehouse.load.spool import RangeTally, SpoolWriter
 from lakehouse.readers import reader_for
 from lakehouse.readers.reader import BATCH_RECORDS, Reader
@@ -154,8 +155,12 @@ class _Stage:
         self.failures: list[Failure] = []
 
     def read(self, sources: Sequence[StageSource]) -> None:
+        with ReadAhead(sources, store=self._store) as opened:
+            self._read_in_turn(opened, count=len(sources))
+
+    def _read_in_turn(self, opened: ReadAhead, *, count: int) -> None:
         shared: list[Load] = []
-        for number, source in enumerate(sources):
+        for number, (source, stream) in enumerate(opened):
             is_begun = source.first_position > 0
             if is_begun:
                 # One pin over it and its neighbours would hold what is recorded of it already.
@@ -163,7 +168,7 @@ class _Stage:
                 shared = []
             units_before = len(self.units)
             try:
-                loads = self._read_source(source, is_alone=len(sources) == 1)
+                loads = self._read_source(source, stream, is_alone=count == 1)
             except (SourceChangedError, ObjectNotFoundError) as error:
                 # Nothing is wrong: another version came, or it was deleted. The next plan sees what is there.
                 self._leave_out(source, error, is_terminal=False, units=units_before)
@@ -177,17 +182,19 @@ class _Stage:
                 if is_begun:
                     self._close_unit(shared)
                     shared = []
-                self._report(source, done=number + 1, sources=len(sources), loads=loads)
+                self._report(source, done=number + 1, sources=count, loads=loads)
         self._close_unit(shared)
 
-    def _read_source(self, source: StageSource, *, is_alone: bool) -> list[Load]:
+    def _read_source(
+        self, source: StageSource, opened: AbstractContextManager[BinaryIO], *, is_alone: bool
+    ) -> list[Load]:
         """The loads of one source that are not in a unit yet; a large source closes units as it goes."""
         self._check_begun(source)
         limits = self._contract.batch
         open_loads: list[Load] = []
         tallies: list[RangeTally] = []
         self._open(source, source.first_position)
-        with source.open(self._store) as stream:
+        with opened as stream:
             for judged in self._reader.read(stream, start=source.first_position):
                 self._writer.add(judged)
                 tally = self._writer.tally
