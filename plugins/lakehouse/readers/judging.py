@@ -30,7 +30,7 @@ from lakehouse.readers.judging_process import JudgingProcess
 from lakehouse.tables.definition import TableDefinition
 
 #: Less is judged before a process has started.
-SERIAL_BYTES = 16 * 10**6
+SERIAL_BYTES = 32 * 10**6
 
 
 class Block(Protocol):
