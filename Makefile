@@ -4,7 +4,7 @@ SHELL := /bin/sh
 RUN := .venv/bin/python -m stack
 export PYTHON
 
-.PHONY: help setup demo up down status reset tables certificate verify-engine test test-long lint lock
+.PHONY: help setup demo up down status reset tables certificate verify-engine dbt-manifest dbt-docs bench-transform test test-long lint lock
 
 ##@ Start here
 demo: .venv/ready ## Install, start, load a generated feed through Airflow and prove what arrived; leaves the stack running
@@ -31,6 +31,14 @@ certificate: .venv/ready ## Did everything arrive exactly once? Non-zero when an
 	$(RUN) run -- lakehouse certificate
 verify-engine: .venv/ready ## Check that the Trino of .env keeps the promises a load rests on
 	$(RUN) run -- lakehouse verify-engine
+
+##@ Silver and gold
+dbt-manifest: .venv/ready ## After a change of models: build the graph that Airflow draws anew
+	.venv/bin/lakehouse dbt-manifest
+dbt-docs: .venv/ready ## Make the documentation of the models; Airflow shows it to those who are signed in
+	$(RUN) run -- dbt --quiet docs generate --static
+bench-transform: .venv/ready ## Measure the DAG of silver and gold; writes bench/results/transform.json
+	$(RUN) run -- python -m bench.transform
 
 ##@ Development
 lint: .venv/ready ## ruff, mypy, sqlfluff
