@@ -1,0 +1,111 @@
+{#- The stored columns of gold_pgr_case_lifecycle, in their order. -#}
+{%- macro lifecycle_columns() -%}
+    {{ return([
+        'tenant_id', 'tenant_root', 'complaint_id',
+        'last_status', 'last_state', 'channel', 'ward_id', 'locality_id', 'complaint_type', 'priority', 'department',
+        'sla_source', 'time_zone',
+        'sla_hours', 'event_count', 'assignment_count', 'reopen_count', 'reassign_count', 'escalation_count',
+        'comment_count', 'rating', 't_submit_to_assign_hours', 't_submit_to_resolve_hours',
+        't_submit_to_final_resolve_hours', 't_submit_to_close_hours',
+        'is_open', 'has_rating', 'has_sla_mismatch',
+        'submitted_date', 'resolved_date', 'submitted_time', 'final_submitted_time', 'assigned_time',
+        'final_assigned_time', 'resolved_time', 'final_resolved_time', 'closed_time', 'final_closed_time',
+        'rejected_time', 'final_rejected_time', 'reopened_time', 'final_reopened_time', 'escalated_time',
+        'final_escalated_time', 'last_status_time', 'last_event_time', 'sla_due_time', 'completed_time',
+        'final_completed_time', 'open_stays',
+    ]) }}
+{%- endmacro -%}
+
+{#-
+The ids of a case's moves in the order in which they happened. `moves` is sorted by time, then by rank; of those at one
+time the next one is a move that the state machine allows, best one after which it allows another of them. Where it
+allows none, the rank decides.
+-#}
+{%- macro in_machine_order(moves) -%}
+    {%- set move_type = 'row(event_time timestamp(6), event_type varchar, event_id varchar)' -%}
+    {%- set state_type = 'row(last_type varchar, placed array(varchar), rest array(' ~ move_type ~ '))' -%}
+    {%- set now = 'filter(state.rest, move -> move.event_time = state.rest[1].event_time)' -%}
+    {%- set allowed = 'filter(' ~ now ~ ', move -> contains(coalesce(element_at(' ~ next_events_map()
+        ~ ", state.last_type), array['CaseSubmitted']), move.event_type))" -%}
+    {%- set leading = 'filter(' ~ allowed ~ ', move -> any_match(' ~ now
+        ~ ', other -> other.event_id <> move.event_id and contains(coalesce(element_at(' ~ next_events_map()
+        ~ ', move.event_type), array[]), other.event_type)))' -%}
+    reduce(
+        {{ moves }},
+        cast(row('', array[], {{ moves }}) as {{ state_type }}),
+        (state, ignored) -> element_at(
+            transform(
+                array[element_at({{ leading }} || {{ allowed }} || {{ now }}, 1)],
+                next_move -> cast(
+                    row(
+                        next_move.event_type,
+                        state.placed || next_move.event_id,
+                        filter(state.rest, move -> move.event_id <> next_move.event_id)
+                    ) as {{ state_type }}
+                )
+            ),
+            1
+        ),
+        state -> state.placed
+    )
+{%- endmacro -%}
+
+{#-
+The view of cases over their stored facts: what depends on the clock is told against `as_of`.
+
+breach_flag follows the first resolution, as DIGIT's does; a case that was never completed breaches when it is open
+and overdue. final_breach_flag follows the last one, and the clock again for a case that is open again. A case that
+was rejected, or cancelled, and never resolved has neither.
+-#}
+{%- macro case_clock_view(facts) -%}
+with
+
+facts as (
+    select
+        *,
+        {{ as_of() }} as as_of
+    from {{ facts }}
+),
+
+clocked as (
+    select
+        *,
+        is_open and as_of > sla_due_time as is_overdue,
+        case
+            when completed_time is not null then completed_time > sla_due_time
+            when is_open then as_of > sla_due_time
+        end as breach_flag,
+        case
+            when is_open then as_of > sla_due_time
+            else final_completed_time > sla_due_time
+        end as final_breach_flag,
+        if(is_open, {{ hours_between('submitted_time', 'as_of') }}) as age_hours
+    from facts
+)
+
+select
+    {%- for column in lifecycle_columns() if column not in ('open_stays',) %}
+    {{ column }},
+    {%- endfor %}
+    breach_flag,
+    if(breach_flag, {{ hours_between('sla_due_time', 'coalesce(completed_time, as_of)') }}) as breach_hours,
+    if(breach_flag, sla_due_time) as breach_time,
+    final_breach_flag,
+    is_overdue,
+    case
+        when not is_open or sla_due_time is null then null
+        when is_overdue then 'breached'
+        when age_hours > 0.8e0 * sla_hours then 'approaching'
+        else 'within'
+    end as sla_bucket,
+    age_hours,
+    case
+        when age_hours is null then null
+        when age_hours < 24 then '<1d'
+        when age_hours < 72 then '1-3d'
+        when age_hours <= 168 then '3-7d'
+        else '>7d'
+    end as ageing_bucket,
+    as_of
+from clocked
+{%- endmacro -%}
