@@ -84,12 +84,15 @@ clocked as (
 )
 
 select
-    {%- for column in lifecycle_columns() if column not in ('open_stays',) %}
+    {%- for column in lifecycle_columns() %}
     {{ column }},
     {%- endfor %}
     breach_flag,
-    if(breach_flag, {{ hours_between('sla_due_time', 'coalesce(completed_time, as_of)') }}) as breach_hours,
-    if(breach_flag, sla_due_time) as breach_time,
+    if(
+        breach_flag is not null,
+        greatest({{ hours_between('sla_due_time', 'coalesce(completed_time, as_of)') }}, 0e0)
+    ) as breach_hours,
+    sla_due_time as breach_time,
     final_breach_flag,
     is_overdue,
     case

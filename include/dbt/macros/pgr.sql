@@ -105,3 +105,38 @@ citizen's rating, which many never give.
                 ) * mod((cardinality({{ values }}) - 1) * {{ share }}, 1)
     end
 {%- endmacro -%}
+
+{#-
+Resolved as operators count it: the last thing that ended it was a resolution (a closing where nobody resolves or
+rejects), and it is not open again.
+-#}
+{%- macro is_resolved() -%}
+    (
+        not is_open
+        and completed_time is not null
+        and last_status <> 'CANCELLED'
+        and coalesce(final_completed_time >= final_rejected_time, true)
+    )
+{%- endmacro -%}
+
+{#- A share of a whole; null of nothing. -#}
+{%- macro share(part, whole) -%}
+    (cast({{ part }} as double) / nullif({{ whole }}, 0))
+{%- endmacro -%}
+
+{#- What is read from silver and gold, and the stored model that each is as fresh as. -#}
+{%- macro stored_behind() -%}
+    {{ return([
+        ('silver_pgr_events', 'silver_pgr_events'),
+        ('gold_pgr_case_lifecycle', 'gold_pgr_case_lifecycle'),
+        ('gold_pgr_funnel_daily', 'gold_pgr_funnel_daily'),
+        ('gold_pgr_backlog_daily', 'gold_pgr_case_lifecycle'),
+        ('gold_pgr_sla_breaches', 'gold_pgr_case_lifecycle'),
+        ('gold_pgr_ward_summary', 'gold_pgr_case_lifecycle'),
+        ('gold_pgr_kpis', 'gold_pgr_case_lifecycle'),
+        ('mv_pgr_ward_summary', 'gold_pgr_case_lifecycle'),
+        ('mv_pgr_ward_summary_tenant', 'gold_pgr_case_lifecycle'),
+        ('mv_pgr_ward_channel_summary', 'gold_pgr_case_lifecycle'),
+        ('mv_pgr_monthly_trends', 'gold_pgr_case_lifecycle'),
+    ]) }}
+{%- endmacro -%}
