@@ -75,7 +75,6 @@ def layer_group(layer: str) -> DbtTaskGroup:
             # Cosmos would learn them from a run; ours are known before it, and are named as bronze is.
             emit_datasets=False,
         ),
-        operator_args={"install_deps": False},
     )
     if seeds:
         first_models = list(group.get_roots())

@@ -33,7 +33,7 @@ ROOMS = (
     ("ingest_document",),
     ("dag_factory",),
     ("transform_groups",),
-    ("web", "sql_shell"),
+    ("web", "sql_shell", "preloading"),
     ("cli",),
 )
 KNOWS_AIRFLOW = ("hooks", "triggers", "operators", "dag_factory", "transform_groups", "web")

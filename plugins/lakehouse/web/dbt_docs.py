@@ -13,7 +13,6 @@ from airflow.api_fastapi.core_api.security import requires_authenticated
 from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 
-URL_PREFIX = "/lakehouse-dbt-docs"
 _FILE_NAME = "static_index.html"
 _HEADERS = {
     # The file carries all it shows. Left alone, it would also report its readers to dbt's makers.
