@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import TriggerRule
+from cosmos import settings as cosmos_settings
 from cosmos.airflow.task_group import DbtTaskGroup
 from cosmos.config import ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
 from cosmos.constants import (
@@ -86,7 +87,8 @@ def layer_group(layer: str) -> DbtTaskGroup:
 def _build_task(nodes: Sequence[Node], *, arguments: dict[str, Any]) -> DbtBuildOperator:
     catalog = StorageNames.from_environment().catalog
     return DbtBuildOperator(
-        **arguments,
+        # Cosmos would keep what dbt has parsed apart for each group; the first task parses it for all.
+        **{**arguments, "cache_dir": cosmos_settings.cache_dir / "project"},
         unique_ids=tuple(node.unique_id for node in nodes),
         # The tests of these by name, and no other: dbt would add some that look at what is still to be built.
         select=" ".join(name for node in nodes for name in (node.name, *node.data_tests)),

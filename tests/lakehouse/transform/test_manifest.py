@@ -12,7 +12,13 @@ from lakehouse.transform.errors import DbtProjectError, ManifestMissingError
 from lakehouse.transform.manifest import assign_tests, read_nodes
 
 #: silver reads a source; cases and days read silver, kpis reads both.
-BUILT = {"zones": [], "silver": ["source", "zones"], "cases": ["silver"], "days": ["silver"], "kpis": ["cases", "days"]}
+BUILT = {
+    "zones": [],
+    "silver": ["source", "zones"],
+    "cases": ["silver"],
+    "days": ["silver"],
+    "kpis": ["cases", "days"],
+}
 
 
 @pytest.mark.parametrize(
@@ -26,7 +32,9 @@ BUILT = {"zones": [], "silver": ["source", "zones"], "cases": ["silver"], "days"
         (["cases", "days"], "kpis"),
     ],
 )
-def test_a_data_test_runs_with_the_first_model_after_which_all_it_looks_at_is_there(looked_at: list[str], task: str):
+def test_a_data_test_runs_with_the_first_model_after_which_all_it_looks_at_is_there(
+    looked_at: list[str], task: str
+):
     assigned = assign_tests(tests={"test": looked_at}, built=BUILT)
     assert {name: tests for name, tests in assigned.items() if tests} == {task: ["test"]}
 

@@ -15,12 +15,14 @@ REFUSED = Failure(
 COMPILATION = Failure(
     name="silver", status="error", message="Compilation Error in model silver\n  'nix' is undefined"
 )
-FOUND_ROWS = Failure(name="unique_gold_case_id", status="fail", message="Got 3 results, configured to fail if != 0")
+FOUND_ROWS = Failure(
+    name="unique_gold_case_id", status="fail", message="Got 3 results, configured to fail if != 0"
+)
 CONFLICT = Failure(
     name="silver_pgr_events",
     status="error",
     message="Database Error in model silver_pgr_events\n  TrinoExternalError(type=EXTERNAL, "
-    "name=ICEBERG_COMMIT_ERROR, message=\"Failed to commit\", query_id=20261125_101010_00043_abcde)",
+    'name=ICEBERG_COMMIT_ERROR, message="Failed to commit", query_id=20261125_101010_00043_abcde)',
 )
 CANCELLED = Failure(
     name="silver",
