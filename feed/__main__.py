@@ -78,14 +78,19 @@ _SHARE = click.FloatRange(0.0, 0.5)
     type=click.Choice(Compression, case_sensitive=False),
     default=_DEFAULTS.compression,
 )
-def main(out: Path, start: datetime, **options: object) -> None:
+@click.option(
+    "--cases",
+    is_flag=True,
+    help="Also write cases.parquet: what is true about every complaint, one row each.",
+)
+def main(out: Path, start: datetime, *, cases: bool, **options: object) -> None:
     """Write a feed of city complaint events, and what is true about it beside the files.
 
     Whole lives of complaints in the columns of service_events_raw, with duplicates, late and damaged
     records in known numbers. The same options give the same feed everywhere.
     """
     try:
-        truth = write(Options(start=start.date(), **options), out)  # type: ignore[arg-type]  # click checked each of them
+        truth = write(Options(start=start.date(), **options), out, cases=cases)  # type: ignore[arg-type]  # click checked each of them
     except (InvalidOptionsError, OtherFeedError) as error:
         raise click.ClickException(str(error)) from error
     _show(truth, out)

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from feed.case_register import CaseRegister
+from feed.case_table import CASES_FILE_NAME, new_case_table
 from feed.defects import DefectRota
 from feed.plants import Courier, Kind
-from feed.sinks.text_file import open_text_file
+from feed.sinks import file_sink
+from feed.storage import LocalDirectory
+from feed.tally import Tally
 from feed.timeline import generate
-from feed.truth import TRUTH_FILE_NAME, CaseRegister, Tally, write_truth
+from feed.truth import TRUTH_FILE_NAME, encode_truth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from feed.case_table import CaseTable
     from feed.cases import Event
     from feed.options import Format, Options
     from feed.plants import Delivery
     from feed.sinks import Sink
+    from feed.storage import Storage
     from feed.truth import Truth
 
 
@@ -51,7 +58,7 @@ def plan_files(options: Options) -> tuple[FilePlan, ...]:
     stem = f"pgr_events_{options.start:%Y%m%d}"
     return tuple(
         FilePlan(
-            name=f"{stem}_{number + 1:0{width}d}.{file_format}{options.compression.suffix}",
+            name=f"{stem}_{number + 1:0{width}d}.{file_format}{options.compression.suffix(file_format)}",
             file_format=file_format,
             records=options.records * (number + 1) // files - options.records * number // files,
         )
@@ -65,29 +72,45 @@ def deliver(options: Options) -> Iterator[Delivery]:
     return Courier(options).deliver(generate(options))
 
 
-def write(options: Options, directory: Path) -> Truth:
+def write(options: Options, directory: Path, *, cases: bool = False) -> Truth:
     """Write the feed into the directory, with `truth.json` beside the files, and return the truth.
 
     The directory is made when it is not there. Files of the same feed are replaced.
 
+    :param cases: also write what is true about every case, one row each, as `cases.parquet`.
     :raises OtherFeedError: when the directory holds files of another feed.
     :raises OSError: when a file cannot be written.
     """
+    storage = LocalDirectory(directory)
     plans = plan_files(options)
-    directory.mkdir(parents=True, exist_ok=True)
-    _require_no_other_feed(directory, plans)
-    tally, register = Tally(), CaseRegister()
+    _require_no_other_feed(storage, plans)
+    with ExitStack() as stack:
+        table = None
+        if cases:
+            stream = stack.enter_context(storage.new_file(CASES_FILE_NAME))
+            table = stack.enter_context(new_case_table(stream, as_of_ms=options.end_ms))
+        truth = _write_files(options, plans, storage=storage, cases=table)
+    with storage.new_file(TRUTH_FILE_NAME) as stream:
+        stream.write(encode_truth(truth))
+    return truth
+
+
+def _write_files(
+    options: Options, plans: Sequence[FilePlan], *, storage: Storage, cases: CaseTable | None
+) -> Truth:
+    tally, register = Tally(), CaseRegister(options, on_settled=None if cases is None else cases.add)
     deliveries = Courier(options).deliver(_followed(generate(options), register))
     rotas: dict[Format, DefectRota] = {}
     for plan in plans:
-        path = directory / plan.name
-        with open_text_file(path, file_format=plan.file_format, compression=options.compression) as sink:
+        with (
+            storage.new_file(plan.name) as stream,
+            file_sink(stream, file_format=plan.file_format, compression=options.compression) as sink,
+        ):
             rota = rotas.setdefault(plan.file_format, DefectRota(sink.defects))
             _write_file(islice(deliveries, plan.records), plan.records, sink=sink, rota=rota, tally=tally)
         tally.end_file(plan.name)
-    truth = register.truth(options=options, tally=tally)
-    write_truth(truth, directory / TRUTH_FILE_NAME)
-    return truth
+    register.settle_all()
+    return register.truth(tally)
 
 
 def _followed(events: Iterator[Event], register: CaseRegister) -> Iterator[Event]:
@@ -109,8 +132,7 @@ def _write_file(
             tally.count(delivery)
 
 
-def _require_no_other_feed(directory: Path, plans: tuple[FilePlan, ...]) -> None:
+def _require_no_other_feed(storage: LocalDirectory, plans: Sequence[FilePlan]) -> None:
     own = {plan.name for plan in plans}
-    others = sorted(path.name for path in directory.glob("pgr_events_*") if path.name not in own)
-    if others:
-        raise OtherFeedError(directory, others)
+    if others := [name for name in storage.names() if name not in own]:
+        raise OtherFeedError(storage.directory, others)

@@ -1,0 +1,26 @@
+"""Where the files of a feed are kept: one module a kind of place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from feed.storage.local_directory import LocalDirectory
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from typing import IO
+
+__all__ = ["LocalDirectory", "Storage"]
+
+
+class Storage(Protocol):
+    """Takes whole files."""
+
+    def address(self, name: str) -> str:
+        """Return where the file of this name lies, for people."""
+
+    def names(self) -> list[str]:
+        """Return the names of all files there that begin like one of a feed."""
+
+    def new_file(self, name: str) -> AbstractContextManager[IO[bytes]]:
+        """Give a new file to write; it is there when the block has ended well, and else is as it was."""
