@@ -56,7 +56,7 @@ _RUN_ENDS_SECONDS = 3600
 NAMES = ("new_100k", "late_1k_into_empty", "late_1k_into_5m", "full_rebuild_5m")
 _NOTES = (
     "seconds: of the DAG run, from queued to ended, of several runs the median; the engines share the processors",
-    "late: events of cases spread over 180 days, in one file, loaded before; empty: silver has nothing else at first",
+    "late: events of cases spread over 180 days, one file, loaded before; empty: silver has nothing else at first",
     "task_seconds: the tasks of the run, summed; longest_task: the one that took most of it",
 )
 
