@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +19,11 @@ from tests.engine.conftest import Platform
 DBT_PROJECT = INCLUDE / "dbt"
 STORED_MODELS = ("silver_pgr_events", "gold_pgr_case_lifecycle", "gold_pgr_funnel_daily")
 STORED_TABLES = ("silver.silver_pgr_events", "gold.gold_pgr_case_lifecycle_facts", "gold.gold_pgr_funnel_daily")
+
+
+def utc(*numbers: int) -> datetime:
+    """A UTC time as the tables hold it, without a zone."""
+    return datetime(*numbers, tzinfo=UTC).replace(tzinfo=None)  # type: ignore[misc]  # as many numbers as datetime takes
 
 
 class BronzeRow(NamedTuple):
@@ -53,8 +58,11 @@ class Warehouse:
     platform: Platform
     name: str
     scratch: Path
-    variables: dict[str, Any] = field(default_factory=dict)
     _runner: dbtRunner | None = None
+
+    @property
+    def bronze(self) -> str:
+        return f"iceberg.{self.bronze_schema}.service_events_raw"
 
     @property
     def bronze_schema(self) -> str:
@@ -72,7 +80,8 @@ class Warehouse:
         for layer in ("bronze", "silver", "gold", "reference"):
             schema = f"{self.name}_{layer}"
             listed = self.rows(
-                "select table_name, table_type from iceberg.information_schema.tables where table_schema = ?", schema
+                "select table_name, table_type from iceberg.information_schema.tables where table_schema = ?",
+                schema,
             )
             for table, kind in sorted(listed, key=lambda entry: entry[1] != "VIEW"):
                 self.rows(f"drop {'view' if kind == 'VIEW' else 'table'} iceberg.{schema}.{table}")
@@ -81,20 +90,23 @@ class Warehouse:
     def rows(self, text: str, *parameters: Any) -> list[tuple[Any, ...]]:
         return self.platform.rows(text, *parameters)
 
-    def dbt(self, *arguments: str) -> dbtRunnerResult:
-        """Run dbt in this process; the project is parsed once."""
+    def dbt(self, *arguments: str, as_of: datetime | None = None) -> dbtRunnerResult:
+        """Run dbt in this process; the project is parsed once.
+
+        :param as_of: where the clock stands; nowhere: with the views, at the moment they are read.
+        """
         # dbt and its adapter warn about their own code.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if self._runner is None:
-                parsed = dbtRunner().invoke(["parse", *self._common_arguments()])
+                parsed = dbtRunner().invoke(["parse", *self._common_arguments(None)])
                 assert parsed.success, parsed.exception
                 self._runner = dbtRunner(manifest=parsed.result)
-            return self._runner.invoke([*arguments, *self._common_arguments()])
+            return self._runner.invoke([*arguments, *self._common_arguments(as_of)])
 
-    def build(self, *arguments: str, models: Sequence[str] = STORED_MODELS) -> None:
+    def build(self, *arguments: str, models: Sequence[str] = STORED_MODELS, as_of: datetime | None = None) -> None:
         """Run models and expect them to succeed."""
-        outcome = self.dbt("run", "--select", *models, *arguments)
+        outcome = self.dbt("run", "--select", *models, *arguments, as_of=as_of)
         assert outcome.success, [
             (result.node.name, result.message) for result in outcome.result or () if result.status == "error"
         ] or outcome.exception
@@ -151,7 +163,8 @@ class Warehouse:
     ) -> None:
         """Append the ledger's row for rows of one source."""
         touched = sorted(
-            {(None if row.event_date is None else row.event_date.isoformat(), row.service) for row in rows}, key=repr
+            {(None if row.event_date is None else row.event_date.isoformat(), row.service) for row in rows},
+            key=repr,
         )
         self._run(
             f"""
@@ -198,8 +211,10 @@ class Warehouse:
         assert query_id
         return query_id
 
-    def _common_arguments(self) -> list[str]:
-        variables = {"bronze_schema": self.bronze_schema, "schema_prefix": f"{self.name}_", **self.variables}
+    def _common_arguments(self, as_of: datetime | None) -> list[str]:
+        variables = {"bronze_schema": self.bronze_schema, "schema_prefix": f"{self.name}_"}
+        if as_of is not None:
+            variables["as_of"] = as_of.isoformat(sep=" ")
         return [
             "--project-dir",
             str(DBT_PROJECT),

@@ -4,8 +4,8 @@
         'tenant_id', 'tenant_root', 'complaint_id',
         'last_status', 'last_state', 'channel', 'ward_id', 'locality_id', 'complaint_type', 'priority', 'department',
         'sla_source', 'time_zone',
-        'sla_hours', 'event_count', 'assignment_count', 'reopen_count', 'reassign_count', 'escalation_count',
-        'comment_count', 'rating', 't_submit_to_assign_hours', 't_submit_to_resolve_hours',
+        'sla_hours', 'event_count', 'assignment_count', 'resolution_count', 'reopen_count', 'reassign_count',
+        'escalation_count', 'comment_count', 'rating', 't_submit_to_assign_hours', 't_submit_to_resolve_hours',
         't_submit_to_final_resolve_hours', 't_submit_to_close_hours',
         'is_open', 'has_rating', 'has_sla_mismatch',
         'submitted_date', 'resolved_date', 'submitted_time', 'final_submitted_time', 'assigned_time',
@@ -55,7 +55,7 @@ The view of cases over their stored facts: what depends on the clock is told aga
 
 breach_flag follows the first resolution, as DIGIT's does; a case that was never completed breaches when it is open
 and overdue. final_breach_flag follows the last one, and the clock again for a case that is open again. A case that
-was rejected, or cancelled, and never resolved has neither.
+was rejected, or cancelled, and never resolved breaches nothing.
 -#}
 {%- macro case_clock_view(facts) -%}
 with
@@ -74,10 +74,12 @@ clocked as (
         case
             when completed_time is not null then completed_time > sla_due_time
             when is_open then as_of > sla_due_time
+            when sla_due_time is not null then false
         end as breach_flag,
         case
             when is_open then as_of > sla_due_time
-            else final_completed_time > sla_due_time
+            when final_completed_time is not null then final_completed_time > sla_due_time
+            when sla_due_time is not null then false
         end as final_breach_flag,
         if(is_open, {{ hours_between('submitted_time', 'as_of') }}) as age_hours
     from facts

@@ -26,6 +26,15 @@ citizen's rating, which many never give.
     (date_diff('millisecond', {{ earlier }}, {{ later }}) / 3600000e0)
 {%- endmacro -%}
 
+{#- A time so many hours later, to the millisecond; the engine counts milliseconds up to 24 days only. -#}
+{%- macro hours_after(time, hours) -%}
+    date_add(
+        'millisecond',
+        mod(cast(round({{ hours }} * 3600000) as bigint), 1000),
+        date_add('second', cast(round({{ hours }} * 3600000) as bigint) / 1000, {{ time }})
+    )
+{%- endmacro -%}
+
 {#- What the state machine of DIGIT's business service PGR allows after an event: event type to event types. -#}
 {%- macro next_events() -%}
     {{ return({

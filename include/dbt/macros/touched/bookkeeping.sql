@@ -23,12 +23,18 @@ tenant stands for every case.
 {%- endmacro -%}
 
 {%- macro create_bookkeeping() -%}
+    {%- if exists_as_table(taken_inputs()) and exists_as_table(case_changes()) -%}
+        {{ return('') }}
+    {%- endif -%}
     {%- do run_query("create table if not exists " ~ taken_inputs() ~ " (
         model varchar, kind varchar, key varchar, build varchar, taken_at timestamp(6)
     ) comment 'What each incremental model has taken; append-only' with (max_commit_retry = 20)") -%}
     {%- do run_query("create table if not exists " ~ case_changes() ~ " (
         change_id varchar, tenant_id varchar, complaint_id varchar, event_date_local date, changed_at timestamp(6)
     ) comment 'Cases and days that builds of silver changed; a row without tenant means all' with (max_commit_retry = 20)") -%}
+    {#- models that follow in the same run find them -#}
+    {%- do adapter.cache_added(taken_inputs()) -%}
+    {%- do adapter.cache_added(case_changes()) -%}
 {%- endmacro -%}
 
 {%- macro exists_as_table(relation) -%}
@@ -40,10 +46,16 @@ tenant stands for every case.
     {{ return(relation.database ~ '.' ~ relation.schema ~ '."' ~ relation.identifier ~ '$' ~ name ~ '"') }}
 {%- endmacro -%}
 
-{#- The snapshot a table stands at; none where it has none yet. -#}
-{%- macro current_snapshot(relation) -%}
-    {%- set found = run_query("select snapshot_id from " ~ metadata_table(relation, 'refs') ~ " where name = 'main'") -%}
-    {{ return(found.columns[0].values()[0] if found.rows else none) }}
+{#- The snapshots that tables stand at, none for one that has none yet; looked up in the order of the tables. -#}
+{%- macro current_snapshots(relations) -%}
+    {%- set found = [] -%}
+    {%- for relation in relations -%}
+        {%- set rows = run_query(
+            "select snapshot_id from " ~ metadata_table(relation, 'refs') ~ " where name = 'main'"
+        ).rows -%}
+        {%- do found.append(rows[0][0] if rows else none) -%}
+    {%- endfor -%}
+    {{ return(found) }}
 {%- endmacro -%}
 
 {#- ` for version as of …`, nothing where there is no snapshot to hold to (unit tests, an empty table). -#}
@@ -69,20 +81,16 @@ tenant stands for every case.
     select key from {{ taken_inputs() }} where model = '{{ model.name }}' and kind = '{{ kind }}'
 {%- endmacro -%}
 
-{#- A digest of all that a model is computed from besides its input: the rows of seeds, and vars. -#}
+{#- A digest of all that a model is computed from besides its input: the rows of seeds, by their columns, and vars. -#}
 {%- macro settings_digest(seeds, values) -%}
     {%- if not execute -%}
         {{ return('') }}
     {%- endif -%}
     {%- set parts = ["'" ~ (values | string | replace("'", "''")) ~ "'"] -%}
-    {%- for seed in seeds -%}
-        {%- set columns = adapter.get_columns_in_relation(seed) | map(attribute='name') | sort -%}
+    {%- for seed, columns in seeds -%}
         {%- do parts.append("(select to_hex(checksum(row(" ~ columns | join(', ') ~ "))) from " ~ seed ~ ")") -%}
     {%- endfor -%}
-    {%- set found = run_query(
-        "select lower(to_hex(md5(to_utf8(concat_ws('/', " ~ parts | join(', ') ~ ")))))"
-    ) -%}
-    {{ return(found.columns[0].values()[0]) }}
+    {{ return(run_query("select lower(to_hex(md5(to_utf8(concat_ws('/', " ~ parts | join(', ') ~ ")))))").rows[0][0]) }}
 {%- endmacro -%}
 
 {#- Whether a model must be built from nothing: asked for, not there, or standing on other settings. -#}

@@ -17,14 +17,15 @@ A date is null in these lists where bronze has no date.
     {%- if not execute -%}
         {{ return({'takes': 'bronze', 'full': true}) }}
     {%- endif -%}
+    {%- set snapshots = current_snapshots([ledger, bronze]) -%}
     {%- set plan = {
         'takes': 'bronze',
         'full': must_rebuild(stored_relation(), settings),
         'settings': settings,
         'bronze': [bronze.database, bronze.schema, bronze.identifier] | join('.'),
         'ledger': ledger | string,
-        'ledger_snapshot': current_snapshot(ledger),
-        'bronze_snapshot': current_snapshot(bronze),
+        'ledger_snapshot': snapshots[0],
+        'bronze_snapshot': snapshots[1],
     } -%}
     {%- if not plan.full -%}
         {%- do plan.update(touched_by_loads(plan)) -%}

@@ -13,8 +13,8 @@ nothing: no change.
     {%- endif -%}
     {%- set plan = {'takes': 'cases', 'full': must_rebuild(stored_relation(), settings), 'settings': settings} -%}
     {%- if exists_as_table(taken_inputs()) and exists_as_table(case_changes()) -%}
-        {%- do plan.update({'taken_snapshot': current_snapshot(taken_inputs())}) -%}
-        {%- do plan.update({'changes_snapshot': current_snapshot(case_changes())}) -%}
+        {%- set snapshots = current_snapshots([taken_inputs(), case_changes()]) -%}
+        {%- do plan.update({'taken_snapshot': snapshots[0], 'changes_snapshot': snapshots[1]}) -%}
     {%- endif -%}
     {%- if not plan.full -%}
         {%- set found = run_query("

@@ -20,7 +20,9 @@ clock_view: a macro that gives the text of a view over the table; the table is t
 
     {{ run_hooks(pre_hooks) }}
     {%- do create_bookkeeping() -%}
-    {%- do run_query('drop table if exists ' ~ changed) -%}
+    {%- if exists_as_table(changed) -%}
+        {%- do run_query('drop table ' ~ changed) -%}
+    {%- endif -%}
     {%- set existing = adapter.get_relation(stored.database, stored.schema, stored.identifier) -%}
     {%- if existing is not none and existing.is_view -%}
         {%- do adapter.drop_relation(existing) -%}
@@ -53,7 +55,9 @@ clock_view: a macro that gives the text of a view over the table; the table is t
             {{ merge_changed(stored, changed, config.get('unique_key')) }}
         {%- endcall -%}
     {%- endif -%}
-    {%- do run_query('drop table if exists ' ~ changed) -%}
+    {%- if chunks > 1 or not (plan.full or plan.nothing) -%}
+        {%- do run_query('drop table if exists ' ~ changed) -%}
+    {%- endif -%}
 
     {%- set relations = [stored] -%}
     {%- if clock_view -%}
@@ -62,8 +66,6 @@ clock_view: a macro that gives the text of a view over the table; the table is t
             {{ get_create_view_as_sql(view, context[clock_view](stored)) }}
         {%- endcall -%}
         {%- do relations.append(view) -%}
-    {%- elif plan.full -%}
-        {%- do persist_docs(stored, model) -%}
     {%- endif -%}
 
     {%- do mark_plan(plan) -%}
@@ -130,8 +132,22 @@ clock_view: a macro that gives the text of a view over the table; the table is t
 {%- endmacro -%}
 
 {%- macro merge_changed(stored, changed, unique_key) -%}
-    {%- set columns = adapter.get_columns_in_relation(stored) | map(attribute='name') | list -%}
-    {%- set found = adapter.get_columns_in_relation(changed) | map(attribute='name') | reject('equalto', '_is_gone') | list -%}
+    {%- set listed = run_query("
+        select
+            table_name,
+            column_name
+        from " ~ stored.database ~ ".information_schema.columns
+        where
+            table_schema = '" ~ stored.schema ~ "'
+            and table_name in ('" ~ stored.identifier ~ "', '" ~ changed.identifier ~ "')
+            and column_name <> '_is_gone'
+        order by ordinal_position
+    ").rows -%}
+    {%- set columns = [] -%}
+    {%- set found = [] -%}
+    {%- for row in listed -%}
+        {%- do (columns if row[0] == stored.identifier else found).append(row[1]) -%}
+    {%- endfor -%}
     {%- if columns | sort != found | sort -%}
         {%- do exceptions.raise_compiler_error(
             stored ~ ' has the columns ' ~ columns ~ ', the model now gives ' ~ found

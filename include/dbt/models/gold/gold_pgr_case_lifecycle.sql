@@ -6,7 +6,11 @@
     )
 }}
 {%- set plan = cases_plan(ref('silver_pgr_events'), settings_digest(
-    [ref('sla_targets'), ref('test_tenants')], [var('business_sla_hours')]
+    [
+        (ref('sla_targets'), ['tenant_prefix', 'complaint_type', 'sla_hours']),
+        (ref('test_tenants'), ['tenant_prefix']),
+    ],
+    [var('business_sla_hours')]
 )) %}
 {{ plan_comment(plan) }}
 with
@@ -160,6 +164,7 @@ cases as (
         ---------- counts
         count(*) as event_count,
         count_if(event_type = 'CaseAssigned') as assignment_count,
+        count_if(event_type = 'CaseResolved') as resolution_count,
         count_if(event_type = 'CaseReopened') as reopen_count,
         count_if(event_type = 'CaseReassignRequested') as reassign_count,
         count_if(event_type = 'CaseEscalated') as escalation_count,
@@ -229,6 +234,7 @@ renamed as (
         sla_hours,
         event_count,
         assignment_count,
+        resolution_count,
         reopen_count,
         reassign_count,
         escalation_count,
@@ -263,7 +269,7 @@ renamed as (
         final_escalated_time,
         last_status_time,
         last_event_time,
-        date_add('millisecond', cast(round(sla_hours * 3600000) as bigint), submitted_time) as sla_due_time,
+        {{ hours_after('submitted_time', 'sla_hours') }} as sla_due_time,
         -- where nobody says that a case was resolved, closing it did; rejecting it did not
         coalesce(resolved_time, if(rejected_time is null, closed_time)) as completed_time,
         coalesce(final_resolved_time, if(rejected_time is null, final_closed_time)) as final_completed_time,

@@ -5,7 +5,7 @@
         partitioning=['month(metric_date)'],
     )
 }}
-{%- set plan = cases_plan(ref('silver_pgr_events'), settings_digest([ref('test_tenants')], [])) %}
+{%- set plan = cases_plan(ref('silver_pgr_events'), settings_digest([(ref('test_tenants'), ['tenant_prefix'])], [])) %}
 {%- do plan.update({'chunks': 1}) %}
 {{ plan_comment(plan) }}
 with

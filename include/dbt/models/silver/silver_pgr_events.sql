@@ -7,7 +7,8 @@
     )
 }}
 {%- set plan = bronze_plan(settings_digest(
-    [ref('tenant_zones'), ref('channels')], [var('default_time_zone')]
+    [(ref('tenant_zones'), ['tenant_prefix', 'time_zone']), (ref('channels'), ['spelling', 'channel'])],
+    [var('default_time_zone')]
 )) %}
 {{ plan_comment(plan) }}
 with
@@ -231,7 +232,7 @@ renamed as (
         coalesce(zoned.time_zone, '{{ var('default_time_zone') }}') as time_zone,
 
         ---------- numerics
-        if(extracted.sla_hours > 0 and extracted.sla_hours < 1000000, extracted.sla_hours) as sla_hours,
+        if(extracted.sla_hours > 0 and extracted.sla_hours < 100000, extracted.sla_hours) as sla_hours,
         if(extracted.rating between 1 and 5, cast(extracted.rating as integer)) as rating,
 
         ---------- booleans
