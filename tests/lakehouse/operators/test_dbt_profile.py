@@ -12,9 +12,8 @@ from lakehouse.operators.dbt_profile import TrinoConnectionProfile
 def profile_of(monkeypatch: pytest.MonkeyPatch):
     def profile_of(*, extra: dict[str, Any] | None = None, **connection: Any) -> TrinoConnectionProfile:
         given = {"conn_type": "trino", "host": "trino.example", "port": 8443, "login": "ana", "schema": "bronze"}
-        text = json.dumps(
-            {**given, **connection, "extra": {"catalog": "lake", "protocol": "http", **(extra or {})}}
-        )
+        extras = {"catalog": "lake", "protocol": "http", **(extra or {})}
+        text = json.dumps({**given, **connection, "extra": extras})
         monkeypatch.setenv("AIRFLOW_CONN_LAKEHOUSE_TRINO", text)
         return TrinoConnectionProfile(conn_id="lakehouse_trino", profile_args={"threads": 2})
 
