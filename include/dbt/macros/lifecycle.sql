@@ -1,21 +1,3 @@
-{#- The stored columns of gold_pgr_case_lifecycle, in their order. -#}
-{%- macro lifecycle_columns() -%}
-    {{ return([
-        'tenant_id', 'tenant_root', 'complaint_id',
-        'last_status', 'last_state', 'channel', 'ward_id', 'locality_id', 'complaint_type', 'priority', 'department',
-        'sla_source', 'time_zone',
-        'sla_hours', 'event_count', 'assignment_count', 'resolution_count', 'reopen_count', 'reassign_count',
-        'escalation_count', 'comment_count', 'rating', 't_submit_to_assign_hours', 't_submit_to_resolve_hours',
-        't_submit_to_final_resolve_hours', 't_submit_to_close_hours',
-        'is_open', 'has_rating', 'has_sla_mismatch',
-        'submitted_date', 'resolved_date', 'submitted_time', 'final_submitted_time', 'assigned_time',
-        'final_assigned_time', 'resolved_time', 'final_resolved_time', 'closed_time', 'final_closed_time',
-        'rejected_time', 'final_rejected_time', 'reopened_time', 'final_reopened_time', 'escalated_time',
-        'final_escalated_time', 'last_status_time', 'last_event_time', 'sla_due_time', 'completed_time',
-        'final_completed_time', 'open_stays',
-    ]) }}
-{%- endmacro -%}
-
 {#-
 The ids of a case's moves in the order in which they happened. `moves` is sorted by time, then by rank; of those at one
 time the next one is a move that the state machine allows, best one after which it allows another of them. Where it

@@ -35,19 +35,6 @@ citizen's rating, which many never give.
     )
 {%- endmacro -%}
 
-{#- What the state machine of DIGIT's business service PGR allows after an event: event type to event types. -#}
-{%- macro next_events() -%}
-    {{ return({
-        'CaseSubmitted': ['CaseAssigned', 'CaseRejected'],
-        'CaseAssigned': ['CaseResolved', 'CaseReassignRequested', 'CaseEscalated'],
-        'CaseReassignRequested': ['CaseAssigned', 'CaseRejected'],
-        'CaseEscalated': ['CaseResolved'],
-        'CaseResolved': ['CaseClosed', 'CaseReopened'],
-        'CaseRejected': ['CaseClosed', 'CaseReopened'],
-        'CaseReopened': ['CaseAssigned', 'CaseRejected'],
-    }) }}
-{%- endmacro -%}
-
 {%- macro next_events_map() -%}
     map(
         array['{{ next_events().keys() | join("', '") }}'],
@@ -131,21 +118,4 @@ rejects), and it is not open again.
 {#- A share of a whole; null of nothing. -#}
 {%- macro share(part, whole) -%}
     (cast({{ part }} as double) / nullif({{ whole }}, 0))
-{%- endmacro -%}
-
-{#- What is read from silver and gold, and the stored model that each is as fresh as. -#}
-{%- macro stored_behind() -%}
-    {{ return([
-        ('silver_pgr_events', 'silver_pgr_events'),
-        ('gold_pgr_case_lifecycle', 'gold_pgr_case_lifecycle'),
-        ('gold_pgr_funnel_daily', 'gold_pgr_funnel_daily'),
-        ('gold_pgr_backlog_daily', 'gold_pgr_case_lifecycle'),
-        ('gold_pgr_sla_breaches', 'gold_pgr_case_lifecycle'),
-        ('gold_pgr_ward_summary', 'gold_pgr_case_lifecycle'),
-        ('gold_pgr_kpis', 'gold_pgr_case_lifecycle'),
-        ('mv_pgr_ward_summary', 'gold_pgr_case_lifecycle'),
-        ('mv_pgr_ward_summary_tenant', 'gold_pgr_case_lifecycle'),
-        ('mv_pgr_ward_channel_summary', 'gold_pgr_case_lifecycle'),
-        ('mv_pgr_monthly_trends', 'gold_pgr_case_lifecycle'),
-    ]) }}
 {%- endmacro -%}

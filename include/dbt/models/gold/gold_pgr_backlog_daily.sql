@@ -48,67 +48,56 @@ steps as (
     where until_date is not null
 ),
 
-calendar as (
-    select
-        spans.tenant_id,
-        spans.tenant_root,
-        spans.ward_id,
-        spans.channel,
-        spans.status,
-        days.metric_date
-    from (
-        select
-            tenant_id,
-            tenant_root,
-            ward_id,
-            channel,
-            status,
-            min(metric_date) as first_date,
-            max(today) as today
-        from steps
-        group by tenant_id, tenant_root, ward_id, channel, status
-    ) as spans
-    cross join unnest(sequence(spans.first_date, spans.today)) as days (metric_date)
-),
-
 day_steps as (
     select
         tenant_id,
+        tenant_root,
         ward_id,
         channel,
         status,
         metric_date,
+        max(today) as today,
         sum(step) as step
     from steps
-    group by tenant_id, ward_id, channel, status, metric_date
+    where metric_date <= today
+    group by tenant_id, tenant_root, ward_id, channel, status, metric_date
 ),
 
-counted as (
+-- As many are open from a day with a step until before the next one, or until today.
+levels as (
     select
-        calendar.metric_date,
-        calendar.tenant_id,
-        calendar.tenant_root,
-        calendar.ward_id,
-        calendar.channel,
-        calendar.status,
-        sum(coalesce(day_steps.step, 0)) over (
-            partition by calendar.tenant_id, calendar.ward_id, calendar.channel, calendar.status
-            order by calendar.metric_date
+        tenant_id,
+        tenant_root,
+        ward_id,
+        channel,
+        status,
+        metric_date as from_date,
+        coalesce(
+            date_add('day', -1, lead(metric_date) over (
+                partition by tenant_id, ward_id, channel, status
+                order by metric_date
+            )),
+            today
+        ) as last_date,
+        sum(step) over (
+            partition by tenant_id, ward_id, channel, status
+            order by metric_date
         ) as open_cases
-    from calendar
-    left join day_steps
-        on
-            calendar.tenant_id = day_steps.tenant_id
-            and calendar.ward_id = day_steps.ward_id
-            and calendar.channel = day_steps.channel
-            and calendar.status = day_steps.status
-            and calendar.metric_date = day_steps.metric_date
+    from day_steps
 ),
 
 final as (
-    select *
-    from counted
-    where open_cases > 0
+    select
+        days.metric_date,
+        levels.tenant_id,
+        levels.tenant_root,
+        levels.ward_id,
+        levels.channel,
+        levels.status,
+        levels.open_cases
+    from levels
+    cross join unnest(sequence(levels.from_date, levels.last_date)) as days (metric_date)
+    where levels.open_cases > 0
 )
 
 select * from final

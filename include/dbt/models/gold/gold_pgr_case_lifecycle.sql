@@ -38,7 +38,7 @@ touched_cases as (
     select distinct
         tenant_id,
         complaint_id
-    from ({{ untaken_changes(plan) }})
+    from ({{ untaken_changes(plan) }}) as changes
     where {{ in_chunk('complaint_id') }}
 ),
 
@@ -57,7 +57,7 @@ events as (
             and silver_pgr_events.complaint_id = touched_cases.complaint_id
     {%- endif %}
     where
-        silver_pgr_events.tenant_id not in (select tenant_id from excluded_tenants)
+        silver_pgr_events.tenant_id not in (select excluded_tenants.tenant_id from excluded_tenants)
         and {{ in_chunk('silver_pgr_events.complaint_id') }}
 ),
 
@@ -74,7 +74,7 @@ tied_cases as (
         where is_move
         group by tenant_id, complaint_id, event_time
         having count(*) > 1
-    )
+    ) as moments
 ),
 
 tied_moves as (
@@ -186,7 +186,12 @@ sla_of_types as (
         types.tenant_id,
         types.complaint_type,
         max_by(sla_targets.sla_hours, length(sla_targets.tenant_prefix)) as sla_hours
-    from (select distinct tenant_id, complaint_type from cases) as types
+    from (
+        select distinct
+            tenant_id,
+            complaint_type
+        from cases
+    ) as types
     inner join sla_targets
         on
             types.complaint_type = sla_targets.complaint_type
@@ -198,7 +203,8 @@ targeted as (
     select
         cases.*,
         sla_of_types.sla_hours as type_sla_hours,
-        coalesce(cases.own_sla_hours, sla_of_types.sla_hours, cast({{ var('business_sla_hours') }} as double)) as sla_hours,
+        coalesce(cases.own_sla_hours, sla_of_types.sla_hours, cast({{ var('business_sla_hours') }} as double))
+            as sla_hours,
         case
             when cases.own_sla_hours is not null then 'event'
             when sla_of_types.sla_hours is not null then 'type'

@@ -20,7 +20,9 @@ case_changes as (
 ),
 
 relations as (
-    select *
+    select
+        listed.relation,
+        listed.model
     from (
         values
         {%- for relation, model in stored_behind() %}

@@ -5,7 +5,10 @@
         partitioning=['month(metric_date)'],
     )
 }}
-{%- set plan = cases_plan(ref('silver_pgr_events'), settings_digest([(ref('test_tenants'), ['tenant_prefix'])], [])) %}
+{%- set plan = cases_plan(ref('silver_pgr_events'), settings_digest(
+    [(ref('test_tenants'), ['tenant_prefix'])],
+    [],
+)) %}
 {%- do plan.update({'chunks': 1}) %}
 {{ plan_comment(plan) }}
 with
@@ -29,7 +32,7 @@ touched_days as (
     select distinct
         tenant_id,
         event_date_local
-    from ({{ untaken_changes(plan) }})
+    from ({{ untaken_changes(plan) }}) as changes
 ),
 
 {% endif -%}
@@ -50,7 +53,7 @@ events as (
             and silver_pgr_events.event_date_local = touched_days.event_date_local
     {%- endif %}
     where
-        silver_pgr_events.tenant_id not in (select tenant_id from excluded_tenants)
+        silver_pgr_events.tenant_id not in (select excluded_tenants.tenant_id from excluded_tenants)
         {%- if plan.days %}
         and {{ date_in('silver_pgr_events.event_date_local', plan.days) }}
         {%- endif %}

@@ -53,7 +53,8 @@ loaded_ranges as (
 ),
 
 {% endif -%}
--- rows of bronze that silver has to look at, each one once; rows written by hand have no key, the same text is the same row
+-- Rows of bronze that silver has to look at, each one once. Rows written by hand have no key: the same text is the
+-- same row.
 touched as (
     {%- set parts = [] %}
     {%- if plan.full or plan.nothing %}
@@ -77,14 +78,14 @@ touched as (
     where {{ date_in('bronze.event_date', plan.load_dates) }}
     {%- endif %}
     {%- if plan.hand_dates %}
-    {{- '\n    union' if parts }}
+    {{- '\n    union distinct' if parts }}
     {%- do parts.append('hand') %}
     select distinct *
     from bronze
     where _source_id is null and {{ date_in('event_date', plan.hand_dates) }}
     {%- endif %}
     {%- if plan.changed_dates %}
-    {{- '\n    union' if parts }}
+    {{- '\n    union distinct' if parts }}
     -- dates from which rows may have gone, and dates of other copies of what was there
     select distinct *
     from bronze
@@ -160,7 +161,8 @@ copied as (
         min(identified._arrival) as first_arrival,
         array_agg(distinct identified.event_date) as copy_dates
     from identified
-    inner join repeated on xxhash64(to_utf8(concat(identified.tenant_id, '/', identified.event_id))) = repeated.event_hash
+    inner join repeated
+        on xxhash64(to_utf8(concat(identified.tenant_id, '/', identified.event_id))) = repeated.event_hash
     group by identified.tenant_id, identified.event_id
 ),
 
@@ -189,7 +191,7 @@ parsed as (
     select
         *,
         -- an object, each key of which is there once; null for anything else
-        try(cast(json_parse(attributes_json) as map(varchar, json))) as attributes
+        try(cast(json_parse(attributes_json) as map (varchar, json))) as attributes
     from first_arrivals
 ),
 
@@ -274,7 +276,7 @@ known as (
             stored.tenant_id = renamed.tenant_id
             and stored.event_id = renamed.event_id
     {%- if plan.changed_dates %}
-    union
+    union distinct
     select *
     from stored
     where any_match(_copy_dates, copy_date -> coalesce({{ date_in('copy_date', plan.changed_dates) }}, false))
