@@ -42,6 +42,7 @@ def warehouse(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> I
     warehouse.create()
     outcome = warehouse.dbt("seed")
     assert outcome.success, outcome.exception
+    warehouse.build()
     yield warehouse
     warehouse.drop()
 

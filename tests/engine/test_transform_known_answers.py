@@ -266,3 +266,12 @@ def _comparable(row: tuple[Any, ...]) -> tuple[Any, ...]:
         else value
         for value in row
     )
+
+
+def test_dbt_builds_and_all_of_its_own_tests_pass(warehouse):
+    outcome = warehouse.dbt("build")
+
+    assert outcome.success, [
+        (result.node.name, result.message) for result in outcome.result if result.status not in ("success", "pass")
+    ]
+    assert {result.node.resource_type for result in outcome.result} >= {"model", "seed", "test", "unit_test"}
