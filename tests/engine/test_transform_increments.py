@@ -69,6 +69,8 @@ class History:
             self.load_without_ledger_row,
             self.unload,
             self.unload_without_dates,
+            self.unload_a_first_arrival,
+            self.unload_a_first_arrival,
             self.insert_by_hand,
             self.insert_by_hand,
             self.delete_by_hand,
@@ -119,7 +121,7 @@ class History:
         return [
             row
             if self.draws.random() < 0.5
-            else row._replace(event_date=self.draws.choice((date(2026, 9, 26), row.event_date)), ward_id="W9")
+            else row._replace(event_date=date(2026, 8, self.draws.randrange(1, 31)), ward_id="W9")
             for row in self.draws.sample(self.rows, min(len(self.rows), self.draws.randrange(1, 6)))
         ]
 
@@ -158,11 +160,11 @@ class History:
     def load_without_ledger_row(self) -> None:
         self._load([*self.copies(), self.event()], recorded=False)
 
-    def unload(self, *, with_touched: bool = True) -> None:
+    def unload(self, *, source_id: str | None = None, with_touched: bool = True) -> None:
         done = [source for source in self.loads if source not in dict(self.unrecorded)]
         if not done:
             return
-        source_id = self.draws.choice(done)
+        source_id = source_id or self.draws.choice(done)
         rows = self.loads.pop(source_id)
         self.warehouse.rows(
             f"delete from {self.warehouse.bronze} where _source_id = ?",
@@ -178,6 +180,19 @@ class History:
 
     def unload_without_dates(self) -> None:
         self.unload(with_touched=False)
+
+    def unload_a_first_arrival(self) -> None:
+        """Take out the load of an event's row where another date of bronze has a copy of the event."""
+        copies: dict[tuple[object, ...], list[BronzeRow]] = {}
+        for row in (row for rows in self.loads.values() for row in rows if "event_id" in (row.attributes or "")):
+            copies.setdefault((row.tenant_id, row.attributes), []).append(row)
+        firsts = [
+            min(rows, key=lambda row: (row.ingested_at, row.source_id, row.position)).source_id
+            for rows in copies.values()
+            if len({row.event_date for row in rows}) > 1
+        ]
+        if sources := [source for source in firsts if source not in dict(self.unrecorded)]:
+            self.unload(source_id=self.draws.choice(sources))
 
     def insert_by_hand(self) -> None:
         rows = [
