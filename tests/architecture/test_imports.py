@@ -27,15 +27,16 @@ ROOMS = (
     ("engine", "store"),
     ("tables",),
     ("load",),
-    ("sources", "certificate", "maintenance", "engine_check", "drain", "arrival", "repair"),
+    ("sources", "certificate", "maintenance", "engine_check", "drain", "arrival", "repair", "transform"),
     ("hooks", "triggers"),
     ("operators",),
     ("ingest_document", "row_insertion"),
     ("dag_factory",),
-    ("web", "sql_shell"),
+    ("transform_groups",),
+    ("web", "sql_shell", "preloading"),
     ("cli",),
 )
-KNOWS_AIRFLOW = ("hooks", "triggers", "operators", "dag_factory", "web")
+KNOWS_AIRFLOW = ("hooks", "triggers", "operators", "dag_factory", "transform_groups", "web")
 #: Each driver has one place where it is called and its errors are translated.
 DRIVERS = {
     "trino": {"engine", "hooks.iceberg_trino_hook"},

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import ParamValidationError
 from lakehouse import sources
 from lakehouse.contracts import FilesContract
 from lakehouse.paths import CONTRACTS
+from lakehouse.transform.manifest import read_nodes
 
 # Airflow's own: it asks pathspec for a name that pathspec has renamed.
 pytestmark = pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationW
 DAGS = Path(__file__).parents[2] / "dags"
 # One for each contract of files: adding a source is adding a file.
 INGEST = {f"ingest_files__{source.contract.name}" for source in sources.usable_sources(FilesContract)}
-EXPECTED = INGEST | {"ingest_rows", "maintain_tables"}
+EXPECTED = INGEST | {"ingest_rows", "maintain_tables", "transform_events"}
 INGEST_GRAPH = """\
 wait: all_success > plan
 plan: all_success > load.insert load.stage
@@ -115,6 +116,42 @@ def test_maintenance_keeps_every_table_that_loads_write(dag_bag: DagBag):
         "iceberg.bronze.service_events_raw",
         "iceberg.bronze.sources",
     ]
+
+
+def test_every_model_is_a_task_after_those_it_reads(dag_bag: DagBag):
+    dag = dag_bag.dags["transform_events"]
+    nodes = read_nodes()
+    task_of = {unique_id: task for task in dag.tasks for unique_id in getattr(task, "unique_ids", ())}
+    assert task_of.keys() == nodes.keys()
+    for node in nodes.values():
+        earlier = task_of[node.unique_id].get_flat_relative_ids(upstream=True)
+        needed = {task_of[parent].task_id for parent in node.parents}
+        assert needed <= earlier | {task_of[node.unique_id].task_id}
+        assert "plan" in earlier
+    assert {task.task_id.split(".")[0] for task in dag.tasks} == {"plan", "silver", "gold"}
+
+
+def test_every_data_test_of_the_models_runs_in_one_task_and_nothing_else_does(dag_bag: DagBag):
+    builds = [task for task in dag_bag.dags["transform_events"].tasks if task.task_id != "plan"]
+    ran = sorted(name for task in builds for name in task.select.split())
+    assert ran == sorted(name for node in read_nodes().values() for name in (node.name, *node.data_tests))
+    assert {task.indirect_selection for task in builds} == {"empty"}
+
+
+def test_silver_and_gold_stand_behind_bronze_in_the_asset_graph(dag_bag: DagBag):
+    dag = dag_bag.dags["transform_events"]
+    bronze = dag.timetable.asset_condition
+    assert bronze.name == "iceberg.bronze.service_events_raw"
+    insert = dag_bag.dags["ingest_files__pgr_events_csv"].get_task("load.insert")
+    assert [asset.name for asset in insert.outlets] == [bronze.name]
+    outlets = {asset.name for task in dag.tasks for asset in task.outlets}
+    assert {"iceberg.silver.silver_pgr_events", "iceberg.gold.gold_pgr_case_lifecycle"} <= outlets
+
+
+def test_a_burst_of_loads_is_one_run_at_a_time_and_what_it_misses_is_found_by_the_clock(dag_bag: DagBag):
+    dag = dag_bag.dags["transform_events"]
+    assert dag.max_active_runs == 1
+    assert dag.timetable.timetable.expression == "*/15 * * * *"
 
 
 @pytest.mark.parametrize("dag_id", sorted(EXPECTED))

@@ -1,0 +1,4 @@
+{#- A digest of texts, any of which may be null: 40 hexadecimal digits of SHA-256. -#}
+{%- macro digest_of(texts) -%}
+    lower(substr(to_hex(sha256(to_utf8(json_format(cast(array[{{ texts | join(', ') }}] as json))))), 1, 40))
+{%- endmacro -%}
