@@ -41,7 +41,10 @@ class Case:
 
 
 class Event(NamedTuple):
-    """One step in the life of a case. Events sort by time; those of one case and millisecond by `step`."""
+    """One step in the life of a case. Events sort by time; those of one case and millisecond by `step`.
+
+    `is_last`: nothing happens to the case after this, up to the end of the feed.
+    """
 
     time_ms: int
     case_number: int
@@ -55,6 +58,7 @@ class Event(NamedTuple):
     comment: str | None
     rating: int | None
     assignee: str | None
+    is_last: bool = False
 
     @property
     def event_id(self) -> str:
@@ -264,6 +268,7 @@ class CaseBook:
                     assigned,
                 )
             )
+        events[-1] = events[-1]._replace(is_last=True)
         return events
 
     def _time_of(self, move: Move, case: Case, previous_ms: int) -> int:

@@ -37,10 +37,13 @@ class Defect(Enum):
     GARBLED_TIME = "the event time is no time"
     NOT_AN_OBJECT = "a JSON value that is no object"
     IMPOSSIBLE_DATE = "a 30th of February"
+    FAR_YEAR = "a time far in the future: milliseconds taken for seconds"
     FIELD_TWICE = "the same field twice"
     NUL = "a NUL in a text"
     NESTED_TOO_DEEP = "attributes nested 300 deep"
     BLANK = "an empty line between records"
+    EMPTY_VALUE = "a message with an empty value"
+    TOMBSTONE = "a message without a value"
 
     @property
     def reason(self) -> Reason:
@@ -63,10 +66,13 @@ _REASONS = {
     Defect.GARBLED_TIME: Reason.WRONG_TYPE,
     Defect.NOT_AN_OBJECT: Reason.WRONG_TYPE,
     Defect.IMPOSSIBLE_DATE: Reason.OUT_OF_RANGE,
+    Defect.FAR_YEAR: Reason.OUT_OF_RANGE,
     Defect.FIELD_TWICE: Reason.DUPLICATE_FIELD,
     Defect.NUL: Reason.NUL_BYTE,
     Defect.NESTED_TOO_DEEP: Reason.TOO_DEEP,
     Defect.BLANK: Reason.EMPTY_RECORD,
+    Defect.EMPTY_VALUE: Reason.EMPTY_RECORD,
+    Defect.TOMBSTONE: Reason.EMPTY_RECORD,
 }
 
 

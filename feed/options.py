@@ -15,18 +15,23 @@ class Format(StrEnum):
 
     CSV = "csv"
     JSONL = "jsonl"
+    PARQUET = "parquet"
 
 
 class Compression(StrEnum):
-    """How a file is compressed. The bytes are the same on every machine only for NONE."""
+    """How a file is compressed: text as a whole, Parquet inside, page by page.
+
+    Text has the same bytes on every machine only for NONE, and Parquet with the same version of its library only.
+    """
 
     NONE = "none"
     GZIP = "gzip"
     ZSTD = "zstd"
 
-    @property
-    def suffix(self) -> str:
-        """What the file name gets appended."""
+    def suffix(self, file_format: Format) -> str:
+        """Return what the name of a file gets appended."""
+        if file_format is Format.PARQUET:
+            return ""
         return {Compression.NONE: "", Compression.GZIP: ".gz", Compression.ZSTD: ".zst"}[self]
 
 

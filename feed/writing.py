@@ -1,4 +1,4 @@
-"""A whole feed written to files, with its truth beside them."""
+"""A whole feed as files, with its truth beside them."""
 
 from __future__ import annotations
 
@@ -7,32 +7,23 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from feed.defects import DefectRota
-from feed.plants import Courier, Kind
-from feed.sinks.text_file import open_text_file
+from feed.errors import OtherFeedError
+from feed.passage import Conduct, TruthFiles, start
+from feed.plants import Courier
+from feed.sinks import file_sink
+from feed.storage.local_directory import LocalDirectory
 from feed.timeline import generate
-from feed.truth import TRUTH_FILE_NAME, CaseRegister, Tally, write_truth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from feed.cases import Event
     from feed.options import Format, Options
     from feed.plants import Delivery
-    from feed.sinks import Sink
+    from feed.storage import Storage
     from feed.truth import Truth
 
-
-class OtherFeedError(Exception):
-    """The directory holds files of another feed, which would be taken for files of this one."""
-
-    def __init__(self, directory: Path, names: list[str]) -> None:
-        self.directory = directory
-        self.names = names
-        super().__init__(
-            f"{directory} holds {len(names)} files that are not of this feed ({names[0]}, …): "
-            "give an empty directory, or remove them"
-        )
+FILE_NAME_BEGINNING = "pgr_events_"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,14 +35,19 @@ class FilePlan:
     records: int
 
 
+def file_stem(options: Options) -> str:
+    """Return what the names of all files of the feed begin with: feeds that lie together differ in it."""
+    return f"{FILE_NAME_BEGINNING}{options.start:%Y%m%d}"
+
+
 def plan_files(options: Options) -> tuple[FilePlan, ...]:
     """Return the files of the feed in the order of arrival: equal in records, formats in turn."""
     files = options.file_count
     width = max(4, len(str(files)))
-    stem = f"pgr_events_{options.start:%Y%m%d}"
+    stem = file_stem(options)
     return tuple(
         FilePlan(
-            name=f"{stem}_{number + 1:0{width}d}.{file_format}{options.compression.suffix}",
+            name=f"{stem}_{number + 1:0{width}d}.{file_format}{options.compression.suffix(file_format)}",
             file_format=file_format,
             records=options.records * (number + 1) // files - options.records * number // files,
         )
@@ -65,52 +61,55 @@ def deliver(options: Options) -> Iterator[Delivery]:
     return Courier(options).deliver(generate(options))
 
 
-def write(options: Options, directory: Path) -> Truth:
+def write(options: Options, directory: Path, *, cases: bool = False) -> Truth:
     """Write the feed into the directory, with `truth.json` beside the files, and return the truth.
 
     The directory is made when it is not there. Files of the same feed are replaced.
 
+    :param cases: also write what is true about every case, one row each, as `cases.parquet`.
     :raises OtherFeedError: when the directory holds files of another feed.
     :raises OSError: when a file cannot be written.
     """
+    storage = LocalDirectory(directory)
+    return write_files(options, storage, truth_files=TruthFiles.beside(storage, cases=cases))
+
+
+def write_files(
+    options: Options, storage: Storage, *, truth_files: TruthFiles, conduct: Conduct | None = None
+) -> Truth:
+    """Write the feed as files, and its truth after them, and return the truth.
+
+    Files of the same feed are replaced. A file is there when it is whole, so that at a chosen pace they arrive one
+    by one.
+
+    :raises OtherFeedError: when files of another feed lie there. Where the truth lies elsewhere, feeds of other
+        days may.
+    :raises StoreError: when an object cannot be written.
+    :raises OSError: when a file cannot be written.
+    """
     plans = plan_files(options)
-    directory.mkdir(parents=True, exist_ok=True)
-    _require_no_other_feed(directory, plans)
-    tally, register = Tally(), CaseRegister()
-    deliveries = Courier(options).deliver(_followed(generate(options), register))
+    shares_place = truth_files.storage != storage
+    _require_no_other_feed(storage, plans, beginning=file_stem(options) if shares_place else FILE_NAME_BEGINNING)
     rotas: dict[Format, DefectRota] = {}
-    for plan in plans:
-        path = directory / plan.name
-        with open_text_file(path, file_format=plan.file_format, compression=options.compression) as sink:
-            rota = rotas.setdefault(plan.file_format, DefectRota(sink.defects))
-            _write_file(islice(deliveries, plan.records), plan.records, sink=sink, rota=rota, tally=tally)
-        tally.end_file(plan.name)
-    truth = register.truth(options=options, tally=tally)
-    write_truth(truth, directory / TRUTH_FILE_NAME)
+    with start(options, truth_files=truth_files, conduct=conduct or Conduct()) as passage:
+        for plan in plans:
+            with (
+                storage.new_file(plan.name) as stream,
+                file_sink(stream, file_format=plan.file_format, compression=options.compression) as sink,
+            ):
+                passage.hand_over(
+                    islice(passage.deliveries, plan.records),
+                    sink=sink,
+                    rota=rotas.setdefault(plan.file_format, DefectRota(sink.defects)),
+                    count=plan.records,
+                )
+            passage.end_file(plan.name)
+        truth = passage.truth()
+    truth_files.write(truth)
     return truth
 
 
-def _followed(events: Iterator[Event], register: CaseRegister) -> Iterator[Event]:
-    for event in events:
-        register.follow(event)
-        yield event
-
-
-def _write_file(
-    deliveries: Iterator[Delivery], records: int, *, sink: Sink, rota: DefectRota, tally: Tally
-) -> None:
-    for place, delivery in enumerate(deliveries):
-        if delivery.kind is Kind.DAMAGED:
-            defect = rota.take(has_neighbours=0 < place < records - 1)
-            sink.write_damaged(delivery.event, defect)
-            tally.count_damaged(defect)
-        else:
-            sink.write(delivery.event)
-            tally.count(delivery)
-
-
-def _require_no_other_feed(directory: Path, plans: tuple[FilePlan, ...]) -> None:
+def _require_no_other_feed(storage: Storage, plans: Sequence[FilePlan], *, beginning: str) -> None:
     own = {plan.name for plan in plans}
-    others = sorted(path.name for path in directory.glob("pgr_events_*") if path.name not in own)
-    if others:
-        raise OtherFeedError(directory, others)
+    if others := [name for name in storage.names(beginning) if name not in own]:
+        raise OtherFeedError(storage.address(""), others)

@@ -14,6 +14,7 @@ from stack.demo import demo
 from stack.engines import ENGINES
 from stack.environment import export_lines, inherited_environment, without_proxy_for_loopback
 from stack.errors import StackError
+from stack.kafka_tools import KAFKA_TOOLS, kafka_tool_command
 from stack.layout import StackLayout
 from stack.lifecycle import Stack
 from stack.pinning import write_pins
@@ -109,6 +110,22 @@ def run(command: tuple[str, ...]) -> None:
         os.execvpe(command[0], command, environment)  # noqa: S606
     except FileNotFoundError as error:
         raise click.ClickException(f"there is no command {command[0]!r}") from error
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("tool", type=click.Choice(sorted(KAFKA_TOOLS)))
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def kafka(tool: str, arguments: tuple[str, ...]) -> None:
+    """Run one of Kafka's tools against the broker of the stack: python -m stack kafka topics --list."""
+    stack = _stack()
+    settings = stack.settings()
+    command = kafka_tool_command(
+        tool,
+        arguments,
+        distribution=stack.fetch()["kafka"],
+        bootstrap_servers=settings["KAFKA_BOOTSTRAP_SERVERS"],
+    )
+    os.execv(command[0], command)  # noqa: S606
 
 
 @main.command()

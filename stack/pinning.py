@@ -15,6 +15,7 @@ from stack.artefact_cache import download_from_maven, sha256_of
 from stack.pins import Artefact
 
 TRINO_PLUGINS = ("hive", "iceberg", "memory", "tpch")
+KAFKA_PROGRAMS = ("kafka_2.13", "kafka-tools")
 # slf4j-simple of the same line as the slf4j-api Kafka asks for: without a binding a broker logs nothing.
 LOG_BINDING = ("org.slf4j", "slf4j-simple")
 
@@ -32,11 +33,11 @@ def trino_artefacts(version: str) -> list[Artefact]:
 
 
 def kafka_artefacts(version: str) -> list[Artefact]:
-    """Return the Kafka broker's jars with all they depend on, without checksums."""
+    """Return the jars of Kafka's broker and command-line tools with all they depend on, without checksums."""
     with tempfile.TemporaryDirectory() as directory:
         context = MavenContext(repo_cache=Path(directory), local_repos=[])
-        broker = context.create_dependency(f"org.apache.kafka:kafka_2.13:{version}")
-        inputs, transitive = context.resolver.resolve([broker])
+        wanted = [context.create_dependency(f"org.apache.kafka:{name}:{version}") for name in KAFKA_PROGRAMS]
+        inputs, transitive = context.resolver.resolve(wanted)
         jars = [Artefact(jar.groupId, jar.artifactId, jar.type, jar.version, "") for jar in (*inputs, *transitive)]
     (slf4j,) = (jar for jar in jars if jar.name == "slf4j-api")
     return sorted([*jars, Artefact(*LOG_BINDING, "jar", slf4j.version, "")])

@@ -36,5 +36,5 @@ class Encoder(Protocol):
 
 
 def encoder_for(file_format: Format) -> Encoder:
-    """Return the encoder of the format."""
+    """Return the encoder of a text format."""
     return CsvEncoder() if file_format is Format.CSV else JsonlEncoder()

@@ -1,4 +1,4 @@
-"""A text file, compressed or not, that is there only when it is whole."""
+"""Records as the lines of a text file, compressed or not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from io import BufferedWriter
 from typing import IO, TYPE_CHECKING, cast
 
-import zstandard
+from backports import zstd
 
 from feed.encoders import encoder_for
 from feed.options import Compression
@@ -15,7 +15,6 @@ from feed.options import Compression
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import RawIOBase
-    from pathlib import Path
 
     from feed.cases import Event
     from feed.defects import Defect
@@ -47,16 +46,13 @@ class TextFile:
 
 
 @contextmanager
-def open_text_file(path: Path, *, file_format: Format, compression: Compression) -> Iterator[TextFile]:
-    """Give the sink of a new file. Until the block has ended well, the file has another name."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    with (
-        unfinished.open("wb") as plain,
-        _compressed(plain, compression) as compressed,
-        BufferedWriter(cast("RawIOBase", compressed), _BUFFER_BYTES) as stream,
-    ):
-        yield TextFile(cast("IO[bytes]", stream), encoder_for(file_format))
-    unfinished.replace(path)
+def new_text_file(stream: IO[bytes], *, file_format: Format, compression: Compression) -> Iterator[TextFile]:
+    """Give the sink of a new file that is written to the stream, which stays open."""
+    with _compressed(stream, compression) as compressed:
+        buffered = BufferedWriter(cast("RawIOBase", compressed), _BUFFER_BYTES)
+        yield TextFile(cast("IO[bytes]", buffered), encoder_for(file_format))
+        buffered.flush()
+        buffered.detach()
 
 
 @contextmanager
@@ -68,5 +64,5 @@ def _compressed(plain: IO[bytes], compression: Compression) -> Iterator[IO[bytes
         with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=plain, mtime=0) as compressed:
             yield cast("IO[bytes]", compressed)
     else:
-        with zstandard.ZstdCompressor(level=3).stream_writer(plain, closefd=False) as compressed:
+        with zstd.ZstdFile(plain, "wb", level=3) as compressed:
             yield cast("IO[bytes]", compressed)

@@ -116,6 +116,13 @@ def test_library_knows_nothing_of_what_serves_only_a_clone(room):
     assert importers == set()
 
 
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "feed").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_feed_knows_nothing_of_what_it_is_to_prove(path):
+    assert {name.split(".")[0] for name in imports_of(path)} & {"lakehouse", "stack", "airflow"} == set()
+
+
 def test_dags_import_the_library_and_airflow_alone():
     allowed = {"__future__", "airflow", "cosmos", "lakehouse", *sys.stdlib_module_names}
     for path in sorted((ROOT / "dags").glob("*.py")):

@@ -22,7 +22,7 @@ class WrittenFeed:
 
 @pytest.fixture(scope="session")
 def mixed_feed(tmp_path_factory) -> WrittenFeed:
-    """Both formats in six files of three tenants, with enough of every plant."""
+    """Every format in six files of three tenants, with enough of every plant."""
     options = Options(
         events=12_000,
         seed=7,
@@ -31,11 +31,11 @@ def mixed_feed(tmp_path_factory) -> WrittenFeed:
         duplicates=0.03,
         late=0.02,
         bad=0.02,
-        formats=(Format.CSV, Format.JSONL),
+        formats=(Format.CSV, Format.JSONL, Format.PARQUET),
         files=6,
     )
     directory = tmp_path_factory.mktemp("mixed_feed")
-    return WrittenFeed(directory, write(options, directory))
+    return WrittenFeed(directory, write(options, directory, cases=True))
 
 
 @pytest.fixture(scope="session")

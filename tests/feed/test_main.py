@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from click.testing import CliRunner
 
 from feed import read_truth
@@ -42,3 +43,32 @@ def test_another_feeds_directory_is_refused(tmp_path):
     result = run("--out", str(tmp_path), "--events", "100", "--format", "csv")
     assert result.exit_code == 1
     assert "give an empty directory" in result.output
+
+
+def test_the_truth_goes_where_it_is_wanted(tmp_path):
+    truth_path = tmp_path / "elsewhere" / "known.json"
+    result = run("--to", str(tmp_path / "files"), "--events", "100", "--truth", str(truth_path), "--cases")
+    assert result.exit_code == 0, result.output
+    assert str(truth_path) in result.output
+    assert [path.name for path in (tmp_path / "files").iterdir()] == ["pgr_events_20261001_0001.jsonl"]
+    assert sorted(path.name for path in truth_path.parent.iterdir()) == ["cases.parquet", "known.json"]
+
+
+@pytest.mark.parametrize(
+    ("place", "arguments"),
+    [("kafka", ("--format", "csv")), ("kafka", ("--compress", "zstd")), ("feed", ("--topic", "pgr-events"))],
+)
+def test_an_option_that_would_do_nothing_is_refused(tmp_path, monkeypatch, place, arguments):
+    monkeypatch.chdir(tmp_path)
+    result = run("--to", place, "--events", "10", *arguments)
+    assert result.exit_code == 2
+    assert f"{arguments[0]} does not apply to {'messages' if place == 'kafka' else 'files'}" in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_kafka_without_an_address_is_explained(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
+    result = run("--to", "kafka", "--events", "10")
+    assert result.exit_code == 1
+    assert "set KAFKA_BOOTSTRAP_SERVERS" in result.output

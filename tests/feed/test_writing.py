@@ -6,12 +6,16 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pyarrow.parquet as pq
 import pytest
 
+import feed.sinks.parquet_file
 from feed import Compression, Format, Kind, Options, OtherFeedError, deliver, plan_files, read_truth, write
 from tests.feed.independent_reader import good_rows, read_content
 
 SMALL = Options(events=600, seed=11, days=10, duplicates=0.05, late=0.05, bad=0.1, files=3)
+
+TEXT_FORMATS = (Format.CSV, Format.JSONL)
 
 
 def time_of(row: dict) -> datetime:
@@ -78,15 +82,17 @@ def test_a_second_delivery_is_the_same_event_in_every_column(mixed_rows):
 
 
 def test_every_format_has_every_reason_it_can_have(mixed_feed):
-    reasons = {"csv": set(), "jsonl": set()}
+    reasons = {"csv": set(), "jsonl": set(), "parquet": set()}
     for file in mixed_feed.truth.files:
         reasons[file.name.rsplit(".", 1)[1]] |= set(file.counts.rejects)
-    everywhere = {"not_utf8", "missing_field", "wrong_type", "out_of_range", "nul_byte", "empty_record"}
-    assert reasons["csv"] == everywhere | {"extra_field"}
-    assert reasons["jsonl"] == everywhere | {"invalid_json", "duplicate_field", "too_deep"}
+    everywhere = {"not_utf8", "missing_field", "out_of_range", "nul_byte"}
+    text = everywhere | {"wrong_type", "empty_record"}
+    assert reasons["csv"] == text | {"extra_field"}
+    assert reasons["jsonl"] == text | {"invalid_json", "duplicate_field", "too_deep"}
+    assert reasons["parquet"] == everywhere
 
 
-@pytest.mark.parametrize("file_format", Format)
+@pytest.mark.parametrize("file_format", TEXT_FORMATS)
 def test_no_empty_record_stands_at_an_end_of_a_file(tmp_path, file_format):
     options = replace(SMALL, bad=0.5, files=150, formats=(file_format,))
     truth = write(options, tmp_path)
@@ -140,19 +146,38 @@ def test_type_priority_and_sla_come_with_the_submission_only(mixed_rows):
 
 
 @pytest.mark.parametrize("compression", [Compression.GZIP, Compression.ZSTD])
-@pytest.mark.parametrize("file_format", Format)
+@pytest.mark.parametrize("file_format", TEXT_FORMATS)
 def test_compressed_files_hold_the_plain_ones(tmp_path, compression, file_format):
     plain = replace(SMALL, formats=(file_format,))
     write(plain, tmp_path / "plain")
     write(replace(plain, compression=compression), tmp_path / "compressed")
     for file in plan_files(plain):
-        packed = tmp_path / "compressed" / f"{file.name}{compression.suffix}"
+        packed = tmp_path / "compressed" / f"{file.name}{compression.suffix(file_format)}"
         assert read_content(packed) == (tmp_path / "plain" / file.name).read_bytes()
         assert packed.stat().st_size < (tmp_path / "plain" / file.name).stat().st_size / 3
 
 
+@pytest.mark.parametrize("compression", [Compression.GZIP, Compression.ZSTD])
+def test_compressed_parquet_is_compressed_inside(tmp_path, compression):
+    plain = replace(SMALL, formats=(Format.PARQUET,), files=1)
+    write(plain, tmp_path / "plain")
+    write(replace(plain, compression=compression), tmp_path / "compressed")
+    name = plan_files(plain)[0].name
+    packed = pq.ParquetFile(tmp_path / "compressed" / name)
+    assert packed.read() == pq.read_table(tmp_path / "plain" / name)
+    assert packed.metadata.row_group(0).column(0).compression == compression.name
+
+
+def test_parquet_is_cut_into_row_groups_and_none_is_lost(tmp_path, monkeypatch):
+    monkeypatch.setattr(feed.sinks.parquet_file, "ROW_GROUP_ROWS", 250)
+    options = replace(SMALL, formats=(Format.PARQUET,), files=1)
+    write(options, tmp_path)
+    metadata = pq.ParquetFile(tmp_path / plan_files(options)[0].name).metadata
+    assert [metadata.row_group(place).num_rows for place in range(metadata.num_row_groups)] == [250, 250, 190]
+
+
 def test_the_same_options_give_the_same_files(tmp_path):
-    options = replace(SMALL, compression=Compression.GZIP, formats=(Format.CSV, Format.JSONL))
+    options = replace(SMALL, compression=Compression.GZIP, formats=tuple(Format))
     truths = [write(options, tmp_path / name) for name in ("one", "two")]
     assert truths[0] == truths[1]
     for path in sorted((tmp_path / "one").iterdir()):
@@ -188,7 +213,7 @@ def test_formats_hold_the_same_good_rows(tmp_path):
             (time_of(row), row["tenant_id"], row["entity_id"], row["attributes"])
             for row in good_rows(content, file_format)
         ]
-    assert rows[Format.CSV] == rows[Format.JSONL]
+    assert rows[Format.CSV] == rows[Format.JSONL] == rows[Format.PARQUET]
 
 
 def test_files_are_equal_in_records_and_match_the_contracts_patterns():

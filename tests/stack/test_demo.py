@@ -11,6 +11,7 @@ from rich.console import Console
 from feed import COLUMNS, Format, Options
 from lakehouse.errors import StatementError
 from stack.demo import Demonstration
+from stack.demo_files import FilesStep
 from stack.errors import DemoDiffersError, StackError
 
 pytestmark = pytest.mark.engine
@@ -22,15 +23,15 @@ SMALL = Options(
     days=10,
     duplicates=0.02,
     bad=0.02,
-    formats=(Format.CSV, Format.JSONL),
-    files=4,
+    formats=tuple(Format),
+    files=6,
 )
 
 
 @pytest.fixture(scope="module")
 def demonstration(running_stack) -> Demonstration:
     console = Console(file=io.StringIO(), width=200)
-    return Demonstration(stack=replace(running_stack, console=console), options=SMALL)
+    return Demonstration(stack=replace(running_stack, console=console), steps=[FilesStep(SMALL)])
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,9 @@ def test_running_again_adds_nothing_and_notices_a_row_that_no_load_wrote(told_fi
 def test_engine_that_refuses_is_told_as_any_other_problem_of_the_stack(running_stack, monkeypatch):
     monkeypatch.setattr("stack.demo.create_tables", _refuse)
     with pytest.raises(StackError, match="refused"):
-        Demonstration(stack=replace(running_stack, console=Console(file=io.StringIO())), options=SMALL).run()
+        Demonstration(
+            stack=replace(running_stack, console=Console(file=io.StringIO())), steps=[FilesStep(SMALL)]
+        ).run()
 
 
 def _refuse(engine, *, names):

@@ -11,7 +11,7 @@ from stack.demo_account import Found, compare, differences
 
 @pytest.fixture(scope="module")
 def truth(tmp_path_factory):
-    options = Options(events=2_000, bad=0.02, duplicates=0.02, formats=(Format.CSV, Format.JSONL), files=4)
+    options = Options(events=2_000, bad=0.02, duplicates=0.02, formats=tuple(Format), files=6)
     return write(options, tmp_path_factory.mktemp("feed"))
 
 

@@ -24,9 +24,9 @@ def test_trino_is_pinned_with_the_plugins_of_its_catalogs():
     assert {artefact.version for artefact in trino.artefacts} == {trino.version}
 
 
-def test_kafka_is_pinned_with_a_log_binding():
+def test_kafka_is_pinned_with_its_tools_and_a_log_binding():
     names = {artefact.name for artefact in read_pins()["kafka"].artefacts}
-    assert {"kafka_2.13", "slf4j-simple"} <= names
+    assert {"kafka_2.13", "kafka-tools", "slf4j-simple"} <= names
 
 
 def test_no_host_is_named():
