@@ -4,7 +4,7 @@ SHELL := /bin/sh
 RUN := .venv/bin/python -m stack
 export PYTHON
 
-.PHONY: help setup demo up down status reset tables certificate verify-engine test test-long lint lock bench-files
+.PHONY: help setup demo up down status reset tables certificate verify-engine test test-long lint lock bench-files bench-kafka
 
 ##@ Start here
 demo: .venv/ready ## Install, start, load a generated feed through Airflow and prove what arrived; leaves the stack running
@@ -41,6 +41,8 @@ test-long: .venv/ready ## The same with full counts
 	$(RUN) test --long
 bench-files: .venv/ready ## How fast files become rows, on engines of its own; writes bench/results/files.json (CASE=… runs one)
 	.venv/bin/python -m bench.files $(if $(CASE),--case $(CASE))
+bench-kafka: .venv/ready ## How fast messages become rows, likewise; writes bench/results/kafka.json
+	.venv/bin/python -m bench.kafka $(if $(CASE),--case $(CASE))
 lock: .venv/ready ## Regenerate the hash locks (UPGRADE=1 takes newer versions)
 	stack/lock.sh
 

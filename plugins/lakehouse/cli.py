@@ -14,6 +14,7 @@ from rich.table import Table
 
 from lakehouse.certificate import Account, Certificate, read_certificate
 from lakehouse.contracts import FilesContract
+from lakehouse.drain_commands import drain, lag
 from lakehouse.engine import Progress, TrinoEngine, connect_with
 from lakehouse.engine_check import EngineCheck
 from lakehouse.errors import LakehouseError, TerminalError, TransientError
@@ -67,6 +68,10 @@ def main() -> None:
     Hosts and credentials come from the environment, else from the nearest .env above the working directory.
     Exit codes: 0 all is well; 1 something must be changed first; 75 try the same again.
     """
+
+
+main.add_command(drain)
+main.add_command(lag)
 
 
 @main.command()

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import jinja2
 
-from lakehouse.contracts import FilesContract
+from lakehouse.contracts import FilesContract, KafkaContract
 from lakehouse.contracts.contract import ColumnRule
 from lakehouse.paths import INCLUDE
 from lakehouse.sources import Source
 
-_TEMPLATE = INCLUDE / "documents" / "ingest_files.md"
+_DOCUMENTS = INCLUDE / "documents"
 
 
 def ingest_document(source: Source[FilesContract]) -> str:
     """The page of a file source, in Markdown."""
+    return _rendered("ingest_files.md", contract=source.contract)
+
+
+def drain_document(source: Source[KafkaContract], *, minutes: int) -> str:
+    """The page of a Kafka source, in Markdown.
+
+    :param minutes: how long a run without a schedule of its own goes on.
+    """
+    return _rendered("ingest_kafka.md", contract=source.contract, minutes=minutes)
+
+
+def _rendered(name: str, **context: object) -> str:
     # Renders Markdown, which Airflow makes safe to show.
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # noqa: S701
-    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(contract=source.contract, describe=_describe)
+    template = environment.from_string((_DOCUMENTS / name).read_text(encoding="utf-8"))
+    return template.render(describe=_describe, **context)
 
 
 def _describe(rule: ColumnRule) -> str:

@@ -24,7 +24,7 @@ ROOMS = (
     ("contracts",),
     ("readers",),
     ("settings", "statements"),
-    ("engine", "store"),
+    ("engine", "store", "broker"),
     ("tables",),
     ("load",),
     ("sources", "certificate", "maintenance", "engine_check", "drain", "arrival", "repair"),
@@ -32,7 +32,7 @@ ROOMS = (
     ("operators",),
     ("ingest_document",),
     ("dag_factory",),
-    ("web", "sql_shell"),
+    ("web", "sql_shell", "drain_commands"),
     ("cli",),
 )
 KNOWS_AIRFLOW = ("hooks", "triggers", "operators", "dag_factory", "web")
@@ -42,6 +42,7 @@ DRIVERS = {
     "requests": {"engine"},
     "boto3": {"store"},
     "botocore": {"store"},
+    "confluent_kafka": {"broker"},
 }
 #: Several columns in one literal are a list of columns; a pair names a partition or a default.
 A_LIST_OF_COLUMNS = 4

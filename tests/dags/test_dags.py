@@ -9,6 +9,7 @@ from airflow.sdk import DAG
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from lakehouse import sources
+from lakehouse.contracts import FilesContract, KafkaContract
 from lakehouse.paths import CONTRACTS
 
 # Airflow's own: it asks pathspec for a name that pathspec has renamed.
@@ -16,8 +17,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationW
 
 DAGS = Path(__file__).parents[2] / "dags"
 # One for each contract: adding a source is adding a file.
-INGEST = {f"ingest_files__{contract.stem}" for contract in CONTRACTS.glob("*.yaml")}
-EXPECTED = INGEST | {"maintain_tables"}
+INGEST = {f"ingest_files__{source.contract.name}" for source in sources.usable_sources(FilesContract)}
+DRAINS = {f"ingest_kafka__{source.contract.name}" for source in sources.usable_sources(KafkaContract)}
+EXPECTED = INGEST | DRAINS | {"maintain_tables"}
 INGEST_GRAPH = """\
 wait: all_success > plan
 plan: all_success > load.insert load.stage
@@ -25,6 +27,9 @@ load.stage: all_success > load.drop load.insert (mapped, setup)
 load.insert: all_success > load.drop report (mapped)
 load.drop: all_done_setup_success > (mapped, teardown)
 report: none_failed_min_one_success >"""
+DRAIN_GRAPH = """\
+list: all_success > drain
+drain: all_success > (mapped)"""
 
 
 def parse(*, directory: Path = DAGS) -> DagBag:
@@ -36,6 +41,7 @@ def dag_bag() -> DagBag:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("AIRFLOW_CONN_LAKEHOUSE_TRINO", raising=False)
         patch.delenv("AIRFLOW_CONN_LAKEHOUSE_S3", raising=False)
+        patch.delenv("AIRFLOW_CONN_LAKEHOUSE_KAFKA", raising=False)
         return parse()
 
 
@@ -62,6 +68,11 @@ def test_the_dags_of_every_contract_parse_without_connections(dag_bag: DagBag):
 @pytest.mark.parametrize("dag_id", sorted(INGEST))
 def test_the_graph_of_a_file_source_is_the_load_protocol(dag_bag: DagBag, dag_id: str):
     assert graph(dag_bag.dags[dag_id]) == INGEST_GRAPH
+
+
+@pytest.mark.parametrize("dag_id", sorted(DRAINS))
+def test_the_graph_of_a_kafka_source_is_a_drain_for_each_group_of_partitions(dag_bag: DagBag, dag_id: str):
+    assert graph(dag_bag.dags[dag_id]) == DRAIN_GRAPH
 
 
 def test_maintenance_keeps_every_table_that_loads_write(dag_bag: DagBag):

@@ -98,6 +98,11 @@ class Ledger:
     def tables(self) -> ProtocolTables:
         return self._tables
 
+    @property
+    def run(self) -> str:
+        """Who records."""
+        return self._run
+
     def progress(self, digests: Sequence[str]) -> dict[str, SourceProgress]:
         """How far each registered source is recorded, by digest; what was never planned is absent."""
         if not digests:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakehouse.load.attempt import AttemptPlaces, Partition
+from lakehouse.load.ledger import naive_utc
 from lakehouse.readers.judged_batch import JudgedBatch, Reject
 from lakehouse.store import ObjectStore
 from lakehouse.tables.definition import TableDefinition
@@ -36,6 +37,9 @@ _REJECT_FIELDS: list[pa.Field[Any]] = [
     pa.field("record", pa.binary()),
     pa.field("record_bytes", pa.int64()),
     pa.field("record_sha256", pa.string()),
+    pa.field("record_key", pa.binary()),
+    pa.field("record_timestamp", pa.timestamp("us")),
+    pa.field("record_headers", pa.string()),
 ]
 _REJECT_SCHEMA = pa.schema(_REJECT_FIELDS)
 
@@ -230,6 +234,9 @@ class SpoolWriter:
             "record": reject.record,
             "record_bytes": reject.record_bytes,
             "record_sha256": reject.record_sha256,
+            "record_key": reject.key,
+            "record_timestamp": None if reject.timestamp is None else naive_utc(reject.timestamp),
+            "record_headers": reject.headers,
         }
 
     def _begin_to_write(self, buffer: _Buffer) -> Future[list[str]]:

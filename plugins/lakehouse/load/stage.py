@@ -127,7 +127,7 @@ def stage_batch(
         units=tuple(stage.units),
         failures=tuple(stage.failures),
     )
-    _create_staging_tables(manifest, table=table, engine=engine, places=places)
+    create_staging_tables(manifest, table=table, engine=engine, places=places)
     store.put(manifest.to_json(), bucket=names.bucket, key=places.manifest_key)
     return manifest
 
@@ -304,9 +304,13 @@ class _Stage:
         )
 
 
-def _create_staging_tables(
+def create_staging_tables(
     manifest: Manifest, *, table: TableDefinition, engine: Engine, places: AttemptPlaces
 ) -> None:
+    """Step 3: put staging tables over what an attempt spooled.
+
+    :raises PositionsNotDistinctError: the engine does not see there what was staged.
+    """
     if manifest.rows_loaded:
         engine.execute(
             render(
