@@ -62,6 +62,17 @@ def test_messages_are_in_bronze_once_however_often_they_are_drained(make_stream:
     assert_clean(stream, read=150)
 
 
+def test_partitions_that_share_a_merge_may_go_on_from_different_offsets(make_stream: MakeStream):
+    stream = make_stream(partitions=2)
+    stream.send([*events(range(60)), b"{"], partition=0)
+    stream.drain()
+    stream.send(events(range(60, 90)), partition=0)
+    stream.send([b"{", *events(range(100, 170))], partition=1)
+    report = stream.drain()
+    assert (report.flushes, report.rows, report.rejects) == (1, 100, 1)
+    assert_clean(stream, read=162, rows=160)
+
+
 def test_a_flush_makes_one_commit_to_bronze_and_one_to_the_ledger(make_stream: MakeStream):
     stream = make_stream(partitions=3)
     stream.drain()
