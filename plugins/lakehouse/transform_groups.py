@@ -76,6 +76,8 @@ def layer_group(layer: str) -> DbtTaskGroup:
             # Cosmos would learn them from a run; ours are known before it, and are named as bronze is.
             emit_datasets=False,
         ),
+        # Else each task would ask the engine for the tables of every schema, a second for each.
+        operator_args={"cache_selected_only": True},
     )
     if seeds:
         first_models = list(group.get_roots())

@@ -106,7 +106,7 @@ clock_view: a macro that gives the text of a view over the table; the table is t
 
 {#- The predicate by which a statement takes one share of the keys; the materialization fills in the numbers. -#}
 {%- macro in_chunk(column) -%}
-    mod(from_big_endian_64(xxhash64(to_utf8({{ column }}))), 1 /* chunks */) = 0 /* chunk */
+    mod({{ hash_of(column) }}, 1 /* chunks */) = 0 /* chunk */
 {%- endmacro -%}
 
 {%- macro chunk_of(query, chunks, chunk) -%}

@@ -53,18 +53,13 @@ loaded_ranges as (
 ),
 
 {% endif -%}
--- Rows of bronze that silver has to look at, each one once. Rows written by hand have no key: the same text is the
--- same row.
+-- Rows of bronze that silver has to look at; a row that is concerned in two ways comes twice.
 touched as (
     {%- set parts = [] %}
     {%- if plan.full or plan.nothing %}
     select *
     from bronze
-    where _source_id is not null and {{ 'true' if plan.full else 'false' }}
-    union all
-    select distinct *
-    from bronze
-    where _source_id is null and {{ 'true' if plan.full else 'false' }}
+    where {{ 'true' if plan.full else 'false' }}
     {%- endif %}
     {%- if plan.load_dates %}
     {%- do parts.append('loads') %}
@@ -78,22 +73,22 @@ touched as (
     where {{ date_in('bronze.event_date', plan.load_dates) }}
     {%- endif %}
     {%- if plan.hand_dates %}
-    {{- '\n    union distinct' if parts }}
+    {{- '\n    union all' if parts }}
     {%- do parts.append('hand') %}
-    select distinct *
+    select *
     from bronze
     where _source_id is null and {{ date_in('event_date', plan.hand_dates) }}
     {%- endif %}
     {%- if plan.changed_dates %}
-    {{- '\n    union distinct' if parts }}
+    {{- '\n    union all' if parts }}
     -- dates from which rows may have gone, and dates of other copies of what was there
-    select distinct *
+    select *
     from bronze
     where {{ date_in('event_date', plan.changed_dates + plan.other_dates) }}
     {%- endif %}
 ),
 
-identified as (
+named as (
     select
         *,
         coalesce(
@@ -146,36 +141,49 @@ identified as (
     from touched
 ),
 
+identified as (
+    select *
+    from named
+    where {{ in_chunk('event_id') }}
+),
+
 -- Most events come once, and need not be held in memory together: what comes again is looked for by a short hash.
 repeated as (
-    select xxhash64(to_utf8(concat(tenant_id, '/', event_id))) as event_hash
+    select {{ hash_of("concat(tenant_id, '/', event_id)") }} as event_hash
     from identified
-    group by xxhash64(to_utf8(concat(tenant_id, '/', event_id)))
+    group by {{ hash_of("concat(tenant_id, '/', event_id)") }}
     having count(*) > 1
 ),
 
 copied as (
     select
-        identified.tenant_id,
-        identified.event_id,
-        min(identified._arrival) as first_arrival,
-        array_agg(distinct identified.event_date) as copy_dates
+        identified.*,
+        -- rows written by hand that say the same sort the same, and any of them will do
+        row_number() over (
+            partition by identified.tenant_id, identified.event_id
+            order by identified._arrival
+        ) as arrival_number,
+        array_agg(identified.event_date) over (
+            partition by identified.tenant_id, identified.event_id
+        ) as copy_dates
     from identified
     inner join repeated
-        on xxhash64(to_utf8(concat(identified.tenant_id, '/', identified.event_id))) = repeated.event_hash
-    group by identified.tenant_id, identified.event_id
+        on {{ hash_of("concat(identified.tenant_id, '/', identified.event_id)") }} = repeated.event_hash
 ),
 
 first_arrivals as (
     select
         identified.*,
-        coalesce(copied.copy_dates, array[identified.event_date]) as copy_dates
+        1 as arrival_number,
+        array[identified.event_date] as copy_dates
     from identified
-    left join copied
-        on
-            identified.tenant_id = copied.tenant_id
-            and identified.event_id = copied.event_id
-    where copied.first_arrival is null or identified._arrival = copied.first_arrival
+    left join repeated
+        on {{ hash_of("concat(identified.tenant_id, '/', identified.event_id)") }} = repeated.event_hash
+    where repeated.event_hash is null
+    union all
+    select *
+    from copied
+    where arrival_number = 1
 ),
 
 zoned as (
@@ -256,7 +264,7 @@ renamed as (
         extracted._load_id,
         extracted._ingested_at,
         extracted._arrival,
-        array_sort(extracted.copy_dates) as _copy_dates
+        array_sort(array_distinct(extracted.copy_dates)) as _copy_dates
     from extracted
     left join zoned on extracted.tenant_id = zoned.tenant_id
     left join channels on extracted.channel_spelling = channels.spelling
@@ -279,7 +287,9 @@ known as (
     union distinct
     select *
     from stored
-    where any_match(_copy_dates, copy_date -> coalesce({{ date_in('copy_date', plan.changed_dates) }}, false))
+    where
+        any_match(_copy_dates, copy_date -> coalesce({{ date_in('copy_date', plan.changed_dates) }}, false))
+        and {{ in_chunk('event_id') }}
     {%- endif %}
 ),
 
