@@ -38,7 +38,8 @@ STATUSES = {
 
 @pytest.fixture(scope="module")
 def warehouse(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    warehouse = Warehouse(platform, f"t{uuid.uuid4().hex[:8]}", tmp_path_factory.mktemp("dbt"))
+    # Few at once, so that full refreshes are made of shares.
+    warehouse = Warehouse(platform, f"t{uuid.uuid4().hex[:8]}", tmp_path_factory.mktemp("dbt"), events_at_once=200)
     warehouse.create()
     outcome = warehouse.dbt("seed")
     assert outcome.success, outcome.exception

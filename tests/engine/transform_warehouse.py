@@ -53,11 +53,13 @@ class Warehouse:
 
     :param name: what the names of its schemas begin with.
     :param scratch: a directory for dbt's own files.
+    :param events_at_once: the var of this name; more events are taken in shares.
     """
 
     platform: Platform
     name: str
     scratch: Path
+    events_at_once: int = 6_000_000
     _runner: dbtRunner | None = None
 
     @property
@@ -212,7 +214,11 @@ class Warehouse:
         return query_id
 
     def _common_arguments(self, as_of: datetime | None) -> list[str]:
-        variables = {"bronze_schema": self.bronze_schema, "schema_prefix": f"{self.name}_"}
+        variables: dict[str, Any] = {
+            "bronze_schema": self.bronze_schema,
+            "schema_prefix": f"{self.name}_",
+            "events_at_once": self.events_at_once,
+        }
         if as_of is not None:
             variables["as_of"] = as_of.isoformat(sep=" ")
         return [

@@ -7,7 +7,7 @@ load_dates: event dates of rows that loads not yet taken added.
 hand_dates: event dates where somebody who is no load added rows.
 changed_dates: event dates from which rows may have gone (a load taken out again, a delete by hand): read whole.
 other_dates: event dates of other copies of events whose row lies in `changed_dates`.
-chunks: in how many shares the events are taken, so that none holds more than about three million of them.
+chunks: in how many shares the events are taken, so that none holds more than the var `events_at_once`.
 nothing: none of these.
 
 A date is null in these lists where bronze has no date.
@@ -35,7 +35,7 @@ A date is null in these lists where bronze has no date.
         {%- do plan.update({'nothing': not (plan.load_dates or plan.hand_dates or plan.changed_dates)}) -%}
     {%- elif plan.bronze_snapshot -%}
         {%- set events = run_query("select count(*) from " ~ bronze ~ at_snapshot(plan.bronze_snapshot)).rows[0][0] -%}
-        {%- do plan.update({'chunks': 1 + events // 10000000}) -%}
+        {%- do plan.update({'chunks': 1 + events // var('events_at_once')}) -%}
     {%- endif -%}
     {{ return(plan) }}
 {%- endmacro -%}

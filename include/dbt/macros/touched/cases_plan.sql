@@ -3,7 +3,7 @@ What of silver's changes a gold model has not taken.
 
 changes_snapshot, taken_snapshot: what is read of `case_changes`, and of `taken_inputs` to know which builds were complete.
 full: everything is read.
-chunks: in how many shares the cases are taken, so that none holds more than about half a million events.
+chunks: in how many shares the cases are taken, so that none holds more than a twelfth of `events_at_once`.
 days: the local days that changed; none where they are many.
 nothing: no change.
 -#}
@@ -36,7 +36,7 @@ nothing: no change.
     {%- endif -%}
     {%- if plan.full -%}
         {%- set events = run_query("select count(*) from " ~ events).rows[0][0] -%}
-        {%- do plan.update({'chunks': 1 + events // 500000}) -%}
+        {%- do plan.update({'chunks': 1 + 12 * events // var('events_at_once')}) -%}
     {%- endif -%}
     {{ return(plan) }}
 {%- endmacro -%}
