@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dotenv import dotenv_values, find_dotenv
 
@@ -63,7 +63,7 @@ class Settings:
     s3_endpoint: str | None
     s3_region: str
     s3_access_key: str
-    s3_secret_key: str
+    s3_secret_key: str = field(repr=False)
     names: StorageNames
 
     @classmethod

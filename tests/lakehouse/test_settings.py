@@ -95,3 +95,9 @@ def test_process_environment_wins_over_the_file(tmp_path, monkeypatch):
     assert environment["TRINO_PORT"] == "2222"
     assert environment["TRINO_USER"] == "of_the_file"
     assert "S3_ENDPOINT" not in environment
+
+
+def test_secret_is_not_shown_with_the_settings():
+    settings = Settings.from_environment({"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "do-not-show"})
+    assert settings.s3_secret_key == "do-not-show"
+    assert "do-not-show" not in repr(settings)
