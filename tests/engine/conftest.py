@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from lakehouse.certificate import Account, read_certificate
 from lakehouse.contracts.contract import Contract
@@ -22,6 +23,9 @@ from lakehouse.settings import Settings
 from lakehouse.store import ObjectStore, store_of
 from lakehouse.tables.creation import create_tables
 from lakehouse.tables.definition import TableDefinition, read_table_definitions
+from stack.airflow_api import AirflowApi
+from stack.dag_runs import DagRuns
+from stack.lifecycle import Stack
 
 BRONZE = "iceberg.bronze.service_events_raw"
 
@@ -40,11 +44,37 @@ class Platform:
 
 
 @dataclass(frozen=True)
-class Source:
-    """A source that only one test puts objects into."""
+class SourceOfOneTest:
+    """A source that only one test loads from, and what became of it."""
 
     platform: Platform
     contract: Contract
+
+    def accounts(self) -> list[Account]:
+        """The certificate's lines of this source."""
+        found = read_certificate(self.platform.engine).accounts
+        return [account for account in found if account.contract == self.contract.name]
+
+    def bronze(self, columns: str) -> list[tuple[Any, ...]]:
+        """Columns of this source's bronze rows, in the order of objects or requests, and records."""
+        return self.platform.rows(
+            f"select {columns} from {BRONZE} join iceberg.bronze.sources as s on _source_id = s.source_id "
+            "where s.contract = ? order by s.source, _position",
+            self.contract.name,
+        )
+
+    def rejects(self, columns: str) -> list[tuple[Any, ...]]:
+        return self.platform.rows(
+            f"select {columns} from iceberg.bronze.open_rejects where contract = ? "
+            "order by source, record_position",
+            self.contract.name,
+        )
+
+
+@dataclass(frozen=True)
+class Source(SourceOfOneTest):
+    """A source that only one test puts objects into."""
+
     prefix: str
 
     def put(self, name: str, content: bytes | str) -> str:
@@ -67,26 +97,6 @@ class Source:
             )
         )
 
-    def accounts(self) -> list[Account]:
-        """The certificate's lines of this source's objects."""
-        found = read_certificate(self.platform.engine).accounts
-        return [account for account in found if account.contract == self.contract.name]
-
-    def bronze(self, columns: str) -> list[tuple[Any, ...]]:
-        """Columns of this source's bronze rows, in the order of objects and records."""
-        return self.platform.rows(
-            f"select {columns} from {BRONZE} join iceberg.bronze.sources as s on _source_id = s.source_id "
-            "where s.contract = ? order by s.source, _position",
-            self.contract.name,
-        )
-
-    def rejects(self, columns: str) -> list[tuple[Any, ...]]:
-        return self.platform.rows(
-            f"select {columns} from iceberg.bronze.open_rejects where contract = ? "
-            "order by source, record_position",
-            self.contract.name,
-        )
-
 
 @pytest.fixture(scope="session")
 def platform(stack_environment: dict[str, str]) -> Platform:
@@ -99,6 +109,18 @@ def platform(stack_environment: dict[str, str]) -> Platform:
         store=store_of(settings),
         table=read_table_definitions(BRONZE_TABLES)[BRONZE],
     )
+
+
+@pytest.fixture(scope="session")
+def dag_runs(running_stack: Stack, stack_environment: dict[str, str], platform: Platform) -> DagRuns:
+    """The DAGs of the running Airflow, signed in."""
+    api = AirflowApi(
+        url=stack_environment["AIRFLOW_URL"],
+        user=stack_environment["AIRFLOW_USER"],
+        password=stack_environment["AIRFLOW_PASSWORD"],
+    )
+    api.sign_in()
+    return DagRuns(api=api, layout=running_stack.layout, console=Console(quiet=True))
 
 
 @pytest.fixture

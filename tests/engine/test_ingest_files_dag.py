@@ -11,12 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from stack.airflow_api import AirflowApi, TaskInstance
+from stack.airflow_api import TaskInstance
 from stack.dag_runs import DagRuns
 from stack.errors import RunFailedError
-from stack.lifecycle import Stack
 from tests.engine.conftest import BRONZE, Platform, event, lines
 
 pytestmark = pytest.mark.engine
@@ -24,17 +22,6 @@ pytestmark = pytest.mark.engine
 JSONL = "ingest_files__pgr_events_jsonl"
 CSV = "ingest_files__pgr_events_csv"
 CSV_HEADER = "event_date,event_time,tenant_id,service,entity_type,entity_id,event_type,status"
-
-
-@pytest.fixture(scope="module")
-def dag_runs(running_stack: Stack, stack_environment: dict[str, str], platform: Platform) -> DagRuns:
-    api = AirflowApi(
-        url=stack_environment["AIRFLOW_URL"],
-        user=stack_environment["AIRFLOW_USER"],
-        password=stack_environment["AIRFLOW_PASSWORD"],
-    )
-    api.sign_in()
-    return DagRuns(api=api, layout=running_stack.layout, console=Console(quiet=True))
 
 
 @pytest.fixture

@@ -10,29 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
-from stack.airflow_api import AirflowApi
 from stack.dag_runs import DagRuns
 from stack.errors import RunFailedError
-from stack.lifecycle import Stack
 from tests.engine.conftest import BRONZE, Platform, event
 
 pytestmark = pytest.mark.engine
 
 DAG_ID = "ingest_rows"
 SOURCE = "rows://pgr_events_rows/"
-
-
-@pytest.fixture(scope="module")
-def dag_runs(running_stack: Stack, stack_environment: dict[str, str], platform: Platform) -> DagRuns:
-    api = AirflowApi(
-        url=stack_environment["AIRFLOW_URL"],
-        user=stack_environment["AIRFLOW_USER"],
-        password=stack_environment["AIRFLOW_PASSWORD"],
-    )
-    api.sign_in()
-    return DagRuns(api=api, layout=running_stack.layout, console=Console(quiet=True))
 
 
 def in_bronze(platform: Platform, key: str) -> list[str]:
