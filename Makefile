@@ -4,7 +4,7 @@ SHELL := /bin/sh
 RUN := .venv/bin/python -m stack
 export PYTHON
 
-.PHONY: help setup demo up down status reset tables certificate verify-engine test test-long lint lock
+.PHONY: help setup demo up down status reset tables certificate verify-engine dbt-manifest dbt-docs test test-long lint lock bench-files bench-kafka bench-transform
 
 ##@ Start here
 demo: .venv/ready ## Install, start, load a generated feed through Airflow and prove what arrived; leaves the stack running
@@ -32,6 +32,12 @@ certificate: .venv/ready ## Did everything arrive exactly once? Non-zero when an
 verify-engine: .venv/ready ## Check that the Trino of .env keeps the promises a load rests on
 	$(RUN) run -- lakehouse verify-engine
 
+##@ Silver and gold
+dbt-manifest: .venv/ready ## After a change of models: build the graph that Airflow draws anew
+	.venv/bin/lakehouse dbt-manifest
+dbt-docs: .venv/ready ## Make the documentation of the models; Airflow shows it to those who are signed in
+	$(RUN) run -- dbt --quiet docs generate --static
+
 ##@ Development
 lint: .venv/ready ## ruff, mypy, sqlfluff
 	$(RUN) lint
@@ -39,6 +45,12 @@ test: .venv/ready ## Lint and every test, on engines of the tests' own
 	$(RUN) test
 test-long: .venv/ready ## The same with full counts
 	$(RUN) test --long
+bench-files: .venv/ready ## How fast files become rows, on engines of its own; writes bench/results/files.json (CASE=… runs one)
+	.venv/bin/python -m bench.files $(if $(CASE),--case $(CASE))
+bench-kafka: .venv/ready ## How fast messages become rows, likewise; writes bench/results/kafka.json
+	.venv/bin/python -m bench.kafka $(if $(CASE),--case $(CASE))
+bench-transform: .venv/ready ## How long the DAG of silver and gold takes, on a stack of its own; writes bench/results/transform.json (CASE=…)
+	.venv/bin/python -m bench.transform $(if $(CASE),--case $(CASE))
 lock: .venv/ready ## Regenerate the hash locks (UPGRADE=1 takes newer versions)
 	stack/lock.sh
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import requests
@@ -74,6 +75,12 @@ class AirflowApi:
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return the state of a run: queued, running, success or failed."""
         return str(self._answer("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"])
+
+    def run_seconds(self, dag_id: str, run_id: str) -> float:
+        """Return how long a run that has ended took, from being queued to its end."""
+        run = self._answer("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")
+        ended, queued = (datetime.fromisoformat(run[name]) for name in ("end_date", "queued_at"))
+        return (ended - queued).total_seconds()
 
     def task_instances(self, dag_id: str, run_id: str) -> list[TaskInstance]:
         """Return the tasks of a run, those that started first in front."""

@@ -17,7 +17,7 @@ LINTERS = (
     ("ruff", "check"),
     ("ruff", "format", "--check"),
     ("mypy",),
-    ("sqlfluff", "lint", "include/sql"),
+    ("sqlfluff", "lint", "include/sql", "include/dbt/models"),
 )
 
 

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,8 +83,11 @@ class Stack:
         """Return what a command needs to work with the stack; StackNotRunningError when it was never started."""
         return user_environment(self.layout, self.settings())
 
-    def up(self) -> None:
+    def up(self, engines: Sequence[Engine] = ENGINES) -> None:
         """Start what is not running, and return when every engine has answered a real request.
+
+        :param engines: those that are wanted; others are left as they are.
+
 
         Raises PortTakenError, EngineFailedError, DownloadError, ChecksumMismatchError or InvalidSettingError.
         """
@@ -103,8 +106,8 @@ class Stack:
             environment = inherited_environment(os.environ) | own
             if self._supervisor.process_id() is None:
                 self._supervisor.launch(environment)
-            self._start_programs(environment)
-            Readiness(self.layout, self._supervisor, settings, self.console).wait_for(ENGINES)
+            self._start_programs(engines, environment)
+            Readiness(self.layout, self._supervisor, settings, self.console).wait_for(engines)
             write_privately(self.layout.activation_script, activation_script(self.layout, settings))
 
     def down(self) -> None:
@@ -168,8 +171,8 @@ class Stack:
             self.console.print(f"Stopping {len(orphans)} processes whose parents were killed")
             stop_processes(orphans)
 
-    def _start_programs(self, environment: Mapping[str, str]) -> None:
-        for engine in ENGINES:
+    def _start_programs(self, engines: Sequence[Engine], environment: Mapping[str, str]) -> None:
+        for engine in engines:
             if engine is AIRFLOW:
                 # While the others are starting.
                 self._prepare_airflow(environment)

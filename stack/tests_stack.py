@@ -25,12 +25,12 @@ SESSIONS = CLONE / ".stack" / "tests"
 PORTS = range(20_000, 32_000)
 
 
-def make_tests_stack(console: Console) -> Stack:
+def make_tests_stack(console: Console, *, sessions: Path = SESSIONS) -> Stack:
     """Return a new stack of this process, not started, on free ports; remove what dead sessions have left."""
-    for directory in SESSIONS.glob("*"):
+    for directory in sessions.glob("*"):
         if not psutil.pid_exists(int(directory.name)):
             remove_tests_stack(_stack_at(directory, console))
-    stack = _stack_at(SESSIONS / str(os.getpid()), console)
+    stack = _stack_at(sessions / str(os.getpid()), console)
     stack.layout.create()
     chosen = {name: str(port) for name, port in zip(port_settings(EXAMPLE_FILE), free_ports(), strict=False)}
     ensure_environment_file(stack.layout.environment_file, environment=chosen)

@@ -287,7 +287,7 @@ class TestAirflow:
             return {
                 name: json.loads(value) if value and name.startswith("AIRFLOW_CONN_") else value
                 for name, value in environment.items()
-                if name.startswith(("AIRFLOW_CONN_", "AIRFLOW__", "DO_NOT_TRACK"))
+                if name.startswith(("AIRFLOW_CONN_", "AIRFLOW__", "DBT_", "DO_NOT_TRACK"))
                 and name not in OTHERWISE_IN_CONTAINERS
             }
 

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from lakehouse.certificate import Account, Certificate, read_certificate
 from lakehouse.contracts import FilesContract
+from lakehouse.drain_commands import drain, lag
 from lakehouse.engine import Progress, TrinoEngine, connect_with
 from lakehouse.engine_check import EngineCheck
 from lakehouse.errors import LakehouseError, TerminalError, TransientError
@@ -23,7 +24,7 @@ from lakehouse.load.ledger import Ledger
 from lakehouse.load.plan import plan_files
 from lakehouse.load.protocol import StepDone
 from lakehouse.load.rows import RowsReport
-from lakehouse.paths import BRONZE_TABLES
+from lakehouse.paths import BRONZE_TABLES, DBT_MANIFEST
 from lakehouse.readers.row_lines import lines_of_json
 from lakehouse.readers.source_text import open_source_text
 from lakehouse.row_insertion import DEFAULT_SOURCE, insert_lines
@@ -33,6 +34,8 @@ from lakehouse.sql_shell import OutputFormat, run_prompt, run_text
 from lakehouse.store import store_of
 from lakehouse.tables.creation import create_tables
 from lakehouse.tables.definition import read_table_definitions
+from lakehouse.transform.errors import ManifestMissingError
+from lakehouse.transform.manifest import build_manifest
 
 #: Sources without a problem that the certificate prints unless asked for all.
 _SHOWN_SOURCES = 40
@@ -72,6 +75,10 @@ def main() -> None:
     Hosts and credentials come from the environment, else from the nearest .env above the working directory.
     Exit codes: 0 all is well; 1 something must be changed first; 75 try the same again.
     """
+
+
+main.add_command(drain)
+main.add_command(lag)
 
 
 @main.command()
@@ -137,6 +144,19 @@ def sql(statement: str | None, file: Path | None, output_format: str) -> None:
         run_prompt(engine=engine, output=output, console=_console())
     else:
         run_text(sys.stdin.read(), engine=engine, output=output, console=_console())
+
+
+@main.command("dbt-manifest")
+@click.option("--check", is_flag=True, help="Write nothing; fail when the models have changed since it was built.")
+def dbt_manifest(check: bool) -> None:  # noqa: FBT001  (click passes flags so)
+    """Build the graph of the dbt project that Airflow draws. It needs no engine."""
+    built = build_manifest()
+    is_current = DBT_MANIFEST.is_file() and DBT_MANIFEST.read_text(encoding="utf-8") == built
+    if check and not is_current:
+        raise ManifestMissingError(path=str(DBT_MANIFEST), problem="is not that of the models as they are now")
+    if not is_current:
+        DBT_MANIFEST.write_text(built, encoding="utf-8")
+    click.echo(f"{DBT_MANIFEST}: {'as it was' if is_current else 'built'}")
 
 
 @main.command()

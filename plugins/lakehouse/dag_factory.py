@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Asset, Param, TriggerRule, task_group
 
-from lakehouse.ingest_document import ingest_document, ingest_rows_document
+from lakehouse.ingest_document import drain_document, ingest_document, ingest_rows_document
 from lakehouse.load.rows import MOST_KEY_CHARACTERS, MOST_ROWS
+from lakehouse.operators.drain_partitions_operator import (
+    MINUTES,
+    MINUTES_TO_END,
+    UNTIL_END,
+    UNTIL_TIME,
+    DrainPartitionsOperator,
+)
 from lakehouse.operators.drop_attempt_operator import DropAttemptOperator
 from lakehouse.operators.insert_attempt_operator import InsertAttemptOperator
 from lakehouse.operators.insert_rows_operator import InsertRowsOperator
+from lakehouse.operators.list_partitions_operator import ListPartitionsOperator
 from lakehouse.operators.object_sensor import ObjectSensor
 from lakehouse.operators.plan_files_operator import PlanFilesOperator
 from lakehouse.operators.report_load_operator import ReportLoadOperator
@@ -20,7 +28,7 @@ from lakehouse.operators.stage_files_operator import StageFilesOperator
 from lakehouse.row_insertion import DEFAULT_SOURCE
 
 if TYPE_CHECKING:
-    from lakehouse.contracts import FilesContract, RowsContract
+    from lakehouse.contracts import FilesContract, KafkaContract, RowsContract
     from lakehouse.sources import Source
 
 START_DATE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -42,6 +50,10 @@ _BATCHES_AT_ONCE = 4
 _STAGE_TIMEOUT = timedelta(hours=4)
 _INSERT_TIMEOUT = timedelta(hours=3)
 _SHORT_TIMEOUT = timedelta(minutes=30)
+#: Longer than any drain: it ends by itself.
+_DRAIN_TIMEOUT = timedelta(minutes=2 * MINUTES_TO_END)
+#: One that is scheduled beside one that ends, and some by hand: the ledger decides who loads what.
+_DRAINS_AT_ONCE = 4
 _WAIT_POLL_SECONDS = 15
 
 
@@ -207,5 +219,93 @@ def _params(source: Source[FilesContract]) -> dict[str, Param]:
             type="boolean",
             title="Dry run",
             description="Only log what would be loaded.",
+        ),
+    }
+
+
+def ingest_kafka_dag(source: Source[KafkaContract]) -> DAG:
+    """The DAG of a Kafka source: list the partitions → drain each group of them for some time."""
+    contract = source.contract
+    goes_on = "dag_run.run_type == 'scheduled'" if contract.schedule is None else "false"
+    with DAG(
+        dag_id=f"ingest_kafka__{contract.name}",
+        description=contract.description or None,
+        doc_md=drain_document(source, minutes=MINUTES),
+        schedule=contract.schedule or f"*/{MINUTES} * * * *",
+        start_date=START_DATE,
+        catchup=False,
+        max_active_runs=_DRAINS_AT_ONCE,
+        default_args={"owner": contract.owner or DEFAULT_OWNER, "execution_timeout": _SHORT_TIMEOUT, **RETRIES},
+        tags={"ingest", "kafka"},
+        params=_drain_params(source),
+    ) as dag:
+        partitions = ListPartitionsOperator(
+            task_id="list",
+            source=contract.name,
+            groups="{{ params.groups }}",
+        )
+        DrainPartitionsOperator.partial(
+            task_id="drain",
+            source=contract.name,
+            minutes="{{ params.minutes or '' }}",
+            until=f"{{{{ params.until or ('{UNTIL_TIME}' if {goes_on} else '{UNTIL_END}') }}}}",
+            batch_size="{{ params.batch_size or '' }}",
+            flush_interval="{{ params.flush_interval or '' }}",
+            accept_gap="{{ params.accept_gap or '' }}",
+            map_index_template="{{ task.group['label'] }}",
+            execution_timeout=_DRAIN_TIMEOUT,
+            outlets=[table_asset(contract.target)],
+        ).expand(group=partitions.output)
+    return dag
+
+
+def _drain_params(source: Source[KafkaContract]) -> dict[str, Param]:
+    limits = source.contract.batch
+    return {
+        "until": Param(
+            default=None,
+            type=["null", "string"],
+            enum=[None, UNTIL_END, UNTIL_TIME],
+            title="Until",
+            description="end: what is there when it begins; time: for all of the minutes. "
+            "Empty: to the end, except for scheduled runs of a source without a schedule of its own.",
+        ),
+        "minutes": Param(
+            default=None,
+            type=["null", "integer"],
+            minimum=1,
+            maximum=MINUTES_TO_END,
+            title="Minutes",
+            description=f"How long at most; {MINUTES}, or {MINUTES_TO_END} to the end, if empty.",
+        ),
+        "batch_size": Param(
+            default=None,
+            type=["null", "integer"],
+            minimum=1,
+            title="Batch size",
+            description=f"Messages of a flush; BATCH_SIZE, or {limits.records:,}, if empty.",
+        ),
+        "flush_interval": Param(
+            default=None,
+            type=["null", "number"],
+            exclusiveMinimum=0,
+            title="Flush interval (seconds)",
+            description="How long a message waits for others at most; FLUSH_INTERVAL_SEC, or "
+            f"{limits.interval.total_seconds():g}, if empty.",
+        ),
+        "groups": Param(
+            default=1,
+            type="integer",
+            minimum=1,
+            maximum=64,
+            title="Groups",
+            description="Into how many groups the partitions are cut, each drained by a task of its own.",
+        ),
+        "accept_gap": Param(
+            default=None,
+            type=["null", "string"],
+            title="Accept gap",
+            description="Why messages that Kafka deleted before they were read are recorded as missing. "
+            "Empty: a gap stops the drain, unless the contract says otherwise.",
         ),
     }

@@ -37,6 +37,7 @@ because running again is harmless.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 
 class LakehouseError(Exception):
@@ -53,6 +54,18 @@ class LakehouseError(Exception):
 
     def __str__(self) -> str:
         return f"{self.problem} {self.remedy}".strip()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Subclasses take the data of their case, not the two texts that an exception is usually made from again.
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(error_type: type[LakehouseError], args: tuple[str, str], data: dict[str, Any]) -> LakehouseError:
+    """An error that was sent by another process."""
+    error = error_type.__new__(error_type)
+    error.args = args
+    error.__dict__.update(data)
+    return error
 
 
 class TerminalError(LakehouseError):

@@ -114,6 +114,56 @@ class ObjectVersion:
 
 
 @dataclass(frozen=True)
+class PartitionIdentity:
+    """One partition of one incarnation of a topic: the identity of a Kafka source.
+
+    A topic that is deleted and created again has another topic id (KIP-516), and starts again at offset 0.
+
+    :param cluster_id: as the brokers tell it.
+    :param topic_id: as the brokers tell it; empty where they have none, and then the topic's name stands for it.
+    :param first_seen: UTC; not a part of the identity.
+    """
+
+    cluster_id: str
+    topic: str
+    topic_id: str
+    partition: int
+    first_seen: datetime
+
+    @property
+    def kind(self) -> str:
+        return "partition"
+
+    @property
+    def uri(self) -> str:
+        return f"kafka://{self.topic}/{self.partition}"
+
+    @property
+    def size(self) -> int:
+        """Zero: a partition never ends, so it has no size."""
+        return 0
+
+    @property
+    def digest(self) -> str:
+        named = ("topic", self.topic) if not self.topic_id else ("topic_id", self.topic_id)
+        return digest("partition", self.cluster_id, *named, self.partition)
+
+    @property
+    def proposed_source_id(self) -> str:
+        return day_prefix(self.first_seen.astimezone(UTC).date()) + self.digest
+
+    @property
+    def identity(self) -> str:
+        fields = {
+            "cluster_id": self.cluster_id,
+            "partition": self.partition,
+            "topic": self.topic,
+            "topic_id": self.topic_id,
+        }
+        return json.dumps(fields, ensure_ascii=False, sort_keys=True)
+
+
+@dataclass(frozen=True)
 class RowsRequest:
     """The identity of rows that were handed over: the caller's key, and what was handed over under it.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import jinja2
 
-from lakehouse.contracts import FilesContract, RowsContract
+from lakehouse.contracts import FilesContract, KafkaContract, RowsContract
 from lakehouse.contracts.contract import ColumnRule, Unmapped
 from lakehouse.load.rows import MOST_ROWS
 from lakehouse.paths import INCLUDE
@@ -23,6 +23,14 @@ def ingest_document(source: Source[FilesContract]) -> str:
 def ingest_rows_document(sources: Sequence[Source[RowsContract]]) -> str:
     """The page of the rows that people and programs hand over, in Markdown."""
     return _rendered("ingest_rows.md", contracts=[source.contract for source in sources], most_rows=MOST_ROWS)
+
+
+def drain_document(source: Source[KafkaContract], *, minutes: int) -> str:
+    """The page of a Kafka source, in Markdown.
+
+    :param minutes: how long a run without a schedule of its own goes on.
+    """
+    return _rendered("ingest_kafka.md", contract=source.contract, minutes=minutes)
 
 
 def _rendered(name: str, **context: object) -> str:

@@ -11,3 +11,6 @@ CONTRACTS = INCLUDE / "contracts"
 SQL = INCLUDE / "sql"
 BRONZE_TABLES = SQL / "tables" / "bronze"
 PROTOCOL_TABLES = SQL / "tables" / "protocol"
+DBT_PROJECT = INCLUDE / "dbt"
+#: The project's graph as far as Airflow draws it; `make dbt-manifest` builds it.
+DBT_MANIFEST = DBT_PROJECT / "manifest.json"

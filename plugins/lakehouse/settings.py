@@ -26,6 +26,26 @@ class SettingError(TerminalError):
         self.name = name
 
 
+#: More processes that judge records find nothing to do: one process finds where records end.
+_MOST_READER_PROCESSES = 4
+
+
+def reader_processes(environment: Mapping[str, str] | None = None) -> int:
+    """How many processes judge the records of a large file; with 1 none is started for it.
+
+    What LAKEHOUSE_READER_PROCESSES says, else one for each processor, up to 4.
+
+    :raises SettingError: the setting is not a number from 1 on.
+    """
+    values = os.environ if environment is None else environment
+    text = values.get("LAKEHOUSE_READER_PROCESSES", "")
+    if not text:
+        return min(_MOST_READER_PROCESSES, len(os.sched_getaffinity(0)))
+    if not text.isdecimal() or int(text) < 1:
+        raise SettingError(name="LAKEHOUSE_READER_PROCESSES", problem=f"is not a number from 1 on: {text!r}")
+    return int(text)
+
+
 @dataclass(frozen=True)
 class StorageNames:
     """Where things lie in the store and in Trino; no secrets, no hosts.

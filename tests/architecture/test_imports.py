@@ -24,24 +24,26 @@ ROOMS = (
     ("contracts",),
     ("readers",),
     ("settings", "statements"),
-    ("engine", "store"),
+    ("engine", "store", "broker"),
     ("tables",),
     ("load",),
-    ("sources", "certificate", "maintenance", "engine_check", "drain", "arrival", "repair"),
+    ("sources", "certificate", "maintenance", "engine_check", "drain", "arrival", "repair", "transform"),
     ("hooks", "triggers"),
     ("operators",),
     ("ingest_document", "row_insertion"),
     ("dag_factory",),
-    ("web", "sql_shell"),
+    ("transform_groups",),
+    ("web", "sql_shell", "preloading", "drain_commands"),
     ("cli",),
 )
-KNOWS_AIRFLOW = ("hooks", "triggers", "operators", "dag_factory", "web")
+KNOWS_AIRFLOW = ("hooks", "triggers", "operators", "dag_factory", "transform_groups", "web")
 #: Each driver has one place where it is called and its errors are translated.
 DRIVERS = {
     "trino": {"engine", "hooks.iceberg_trino_hook"},
     "requests": {"engine"},
     "boto3": {"store"},
     "botocore": {"store"},
+    "confluent_kafka": {"broker"},
 }
 #: Several columns in one literal are a list of columns; a pair names a partition or a default.
 A_LIST_OF_COLUMNS = 4

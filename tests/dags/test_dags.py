@@ -10,16 +10,18 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.exceptions import ParamValidationError
 
 from lakehouse import sources
-from lakehouse.contracts import FilesContract
+from lakehouse.contracts import FilesContract, KafkaContract
 from lakehouse.paths import CONTRACTS
+from lakehouse.transform.manifest import read_nodes
 
 # Airflow's own: it asks pathspec for a name that pathspec has renamed.
 pytestmark = pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")
 
 DAGS = Path(__file__).parents[2] / "dags"
-# One for each contract of files: adding a source is adding a file.
+# One for each contract: adding a source is adding a file.
 INGEST = {f"ingest_files__{source.contract.name}" for source in sources.usable_sources(FilesContract)}
-EXPECTED = INGEST | {"ingest_rows", "maintain_tables"}
+DRAINS = {f"ingest_kafka__{source.contract.name}" for source in sources.usable_sources(KafkaContract)}
+EXPECTED = INGEST | DRAINS | {"ingest_rows", "maintain_tables", "transform_events"}
 INGEST_GRAPH = """\
 wait: all_success > plan
 plan: all_success > load.insert load.stage
@@ -27,6 +29,9 @@ load.stage: all_success > load.drop load.insert (mapped, setup)
 load.insert: all_success > load.drop report (mapped)
 load.drop: all_done_setup_success > (mapped, teardown)
 report: none_failed_min_one_success >"""
+DRAIN_GRAPH = """\
+list: all_success > drain
+drain: all_success > (mapped)"""
 
 
 def parse(*, directory: Path = DAGS) -> DagBag:
@@ -38,6 +43,7 @@ def dag_bag() -> DagBag:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("AIRFLOW_CONN_LAKEHOUSE_TRINO", raising=False)
         patch.delenv("AIRFLOW_CONN_LAKEHOUSE_S3", raising=False)
+        patch.delenv("AIRFLOW_CONN_LAKEHOUSE_KAFKA", raising=False)
         return parse()
 
 
@@ -107,6 +113,11 @@ def test_a_run_of_ingest_rows_needs_nothing_but_its_rows(dag_bag: DagBag):
     }
 
 
+@pytest.mark.parametrize("dag_id", sorted(DRAINS))
+def test_the_graph_of_a_kafka_source_is_a_drain_for_each_group_of_partitions(dag_bag: DagBag, dag_id: str):
+    assert graph(dag_bag.dags[dag_id]) == DRAIN_GRAPH
+
+
 def test_maintenance_keeps_every_table_that_loads_write(dag_bag: DagBag):
     [maintain] = [task for task in dag_bag.dags["maintain_tables"].tasks if task.task_id == "maintain"]
     assert sorted(maintain.expand_input.value["table"]) == [
@@ -115,6 +126,42 @@ def test_maintenance_keeps_every_table_that_loads_write(dag_bag: DagBag):
         "iceberg.bronze.service_events_raw",
         "iceberg.bronze.sources",
     ]
+
+
+def test_every_model_is_a_task_after_those_it_reads(dag_bag: DagBag):
+    dag = dag_bag.dags["transform_events"]
+    nodes = read_nodes()
+    task_of = {unique_id: task for task in dag.tasks for unique_id in getattr(task, "unique_ids", ())}
+    assert task_of.keys() == nodes.keys()
+    for node in nodes.values():
+        earlier = task_of[node.unique_id].get_flat_relative_ids(upstream=True)
+        needed = {task_of[parent].task_id for parent in node.parents}
+        assert needed <= earlier | {task_of[node.unique_id].task_id}
+        assert "plan" in earlier
+    assert {task.task_id.split(".")[0] for task in dag.tasks} == {"plan", "silver", "gold"}
+
+
+def test_every_data_test_of_the_models_runs_in_one_task_and_nothing_else_does(dag_bag: DagBag):
+    builds = [task for task in dag_bag.dags["transform_events"].tasks if task.task_id != "plan"]
+    ran = sorted(name for task in builds for name in task.select.split())
+    assert ran == sorted(name for node in read_nodes().values() for name in (node.name, *node.data_tests))
+    assert {task.indirect_selection for task in builds} == {"empty"}
+
+
+def test_silver_and_gold_stand_behind_bronze_in_the_asset_graph(dag_bag: DagBag):
+    dag = dag_bag.dags["transform_events"]
+    bronze = dag.timetable.asset_condition
+    assert bronze.name == "iceberg.bronze.service_events_raw"
+    insert = dag_bag.dags["ingest_files__pgr_events_csv"].get_task("load.insert")
+    assert [asset.name for asset in insert.outlets] == [bronze.name]
+    outlets = {asset.name for task in dag.tasks for asset in task.outlets}
+    assert {"iceberg.silver.silver_pgr_events", "iceberg.gold.gold_pgr_case_lifecycle"} <= outlets
+
+
+def test_a_burst_of_loads_is_one_run_at_a_time_and_what_it_misses_is_found_by_the_clock(dag_bag: DagBag):
+    dag = dag_bag.dags["transform_events"]
+    assert dag.max_active_runs == 1
+    assert dag.timetable.timetable.expression == "*/15 * * * *"
 
 
 @pytest.mark.parametrize("dag_id", sorted(EXPECTED))

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from lakehouse.broker import broker_settings
 from lakehouse.certificate import Account, read_certificate
 from lakehouse.contracts.contract import Contract
+from lakehouse.contracts.kafka_contract import KafkaContract
 from lakehouse.contracts.loading import load_contract
 from lakehouse.engine import TrinoEngine, connect_with, statement_of
 from lakehouse.load.files import load_files
@@ -26,6 +28,7 @@ from lakehouse.tables.definition import TableDefinition, read_table_definitions
 from stack.airflow_api import AirflowApi
 from stack.dag_runs import DagRuns
 from stack.lifecycle import Stack
+from tests.engine.stream import Stream
 
 BRONZE = "iceberg.bronze.service_events_raw"
 
@@ -143,6 +146,37 @@ def make_source(platform: Platform, tmp_path: Path) -> Callable[..., Source]:
         )
         contract = load_contract(path, {BRONZE: platform.table})
         return Source(platform=platform, contract=contract, prefix=f"tests/{name}/")
+
+    return make
+
+
+@pytest.fixture
+def make_stream(platform: Platform, stack_environment: dict[str, str], tmp_path: Path) -> Callable[..., Stream]:
+    """Makes a topic with a contract of its own."""
+
+    def make(*, partitions: int = 1, origin: str = "", text: str = "", topic_settings: Any = None) -> Stream:
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(
+            f"name: {name}\n"
+            "kind: kafka\n"
+            f"from: {{topic: {name}, group: {name}{origin}}}\n"
+            f"target: {BRONZE}\n"
+            "columns:\n"
+            "  event_time: {required: true}\n"
+            "  tenant_id: {required: true}\n"
+            "  service: {default: PGR}\n" + text
+        )
+        contract = load_contract(path, {BRONZE: platform.table})
+        assert isinstance(contract, KafkaContract)
+        stream = Stream(
+            platform=platform,
+            contract=contract,
+            contract_path=path,
+            settings=broker_settings(stack_environment),
+        )
+        stream.create(partitions=partitions, settings=topic_settings or {})
+        return stream
 
     return make
 

@@ -275,7 +275,8 @@ class Lake:
         load_ids = json.loads(named["load_ids"])
         groups: dict[str, list[Row]] = {}
         for row in filter(pin.holds, self.bronze.rows()):
-            groups.setdefault(row["_source_id"], []).append(row)
+            if _is_in_range(named, row["_source_id"], row["_position"]):
+                groups.setdefault(row["_source_id"], []).append(row)
         return [
             (
                 source_id,
@@ -289,10 +290,12 @@ class Lake:
         ]
 
     def _count_open_rejects(self, statement: Statement) -> list[tuple[Any, ...]]:
-        pin = _pin(named_parameters(statement), source="_source_id", position="_position")
+        named = named_parameters(statement)
+        pin = _pin(named, source="_source_id", position="_position")
         found: dict[str, int] = {}
         for source_id, position in self.open_rejects():
-            if pin.holds({"_source_id": source_id, "_position": position}):
+            is_pinned = pin.holds({"_source_id": source_id, "_position": position})
+            if is_pinned and _is_in_range(named, source_id, position):
                 found[source_id] = found.get(source_id, 0) + 1
         return list(found.items())
 
@@ -324,6 +327,12 @@ class Lake:
         if stored not in self._scanned:
             self._scanned[stored] = pq.read_table(io.BytesIO(stored.content)).to_pylist()
         return self._scanned[stored]
+
+
+def _is_in_range(named: dict[str, Any], source_id: str, position: int) -> bool:
+    """Whether a position lies in the range of its source's own load."""
+    first, next_position = json.loads(named["ranges"]).get(source_id, (0, 0))
+    return bool(first <= position < next_position)
 
 
 def _pin(named: dict[str, Any], *, source: str, position: str) -> Pin:

@@ -102,3 +102,9 @@ def test_tasks_come_in_the_order_they_started_and_waiting_ones_last(api, answers
         ("plan", -1), ("stage", 0), ("stage", 1), ("drop", -1)
     ]  # fmt: skip
     assert tasks[-1] == TaskInstance(task_id="drop", map_index=-1, state="none", try_number=1, seconds=1.5)
+
+
+def test_a_run_takes_from_being_queued_to_its_end(api, answers):
+    moments = {"queued_at": "2026-11-25T10:00:00.500000Z", "end_date": "2026-11-25T10:01:30.750000Z"}
+    answers["GET", "/api/v2/dags/d/dagRuns/r"] = (200, moments)
+    assert api.run_seconds("d", "r") == 90.25

@@ -15,4 +15,7 @@ where
     _source_id between {{ bind(source_from) }} and {{ bind(source_to) }}
     and _position >= {{ bind(first) }}
     and _position < {{ bind(next) }}
+    -- sources that share a unit may each go on from where they were recorded
+    and _position >= element_at(cast(json_parse({{ bind(ranges) }}) as map(varchar, array(bigint))), _source_id)[1]
+    and _position < element_at(cast(json_parse({{ bind(ranges) }}) as map(varchar, array(bigint))), _source_id)[2]
 group by _source_id

@@ -19,5 +19,9 @@ where
     rejects.source_id between {{ bind(source_from) }} and {{ bind(source_to) }}
     and rejects.record_position >= {{ bind(first) }}
     and rejects.record_position < {{ bind(next) }}
+    and rejects.record_position
+    >= element_at(cast(json_parse({{ bind(ranges) }}) as map(varchar, array(bigint))), rejects.source_id)[1]
+    and rejects.record_position
+    < element_at(cast(json_parse({{ bind(ranges) }}) as map(varchar, array(bigint))), rejects.source_id)[2]
     and bronze._source_id is null
 group by rejects.source_id

@@ -8,7 +8,10 @@ create table {{ staging | identifier }} (
     line bigint,
     record varbinary,
     record_bytes bigint,
-    record_sha256 varchar
+    record_sha256 varchar,
+    record_key varbinary,
+    record_timestamp timestamp(6),
+    record_headers varchar
 )
 with (
     format = 'PARQUET',

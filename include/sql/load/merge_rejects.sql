@@ -11,7 +11,10 @@ using (
         line,
         record,
         record_bytes,
-        record_sha256
+        record_sha256,
+        record_key,
+        record_timestamp,
+        record_headers
     from {{ staging | identifier }}
     where
         source_id between {{ bind(source_from) }} and {{ bind(source_to) }}
@@ -40,6 +43,9 @@ when not matched then insert (
     record,
     record_bytes,
     record_sha256,
+    record_key,
+    record_timestamp,
+    record_headers,
     rejected_at
 ) values (
     staged.source_id,
@@ -56,5 +62,8 @@ when not matched then insert (
     staged.record,
     staged.record_bytes,
     staged.record_sha256,
+    staged.record_key,
+    staged.record_timestamp,
+    staged.record_headers,
     {{ bind(rejected_at) }}
 )

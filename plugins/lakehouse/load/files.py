@@ -65,12 +65,18 @@ def load_files(
             clock=clock,
             partitions_per_statement=partitions_per_statement,
         )
+        report: InsertReport | None = None
         try:
             if on_staged is not None:
                 on_staged(manifest)
-            yield insert_through_conflicts(protocol, manifest)
+            report = insert_through_conflicts(protocol, manifest)
         finally:
-            drop_settled(manifest.attempt, protocol=protocol, engine=engine, store=store, names=names)
+            if report is not None and not report.units_taken:
+                # Every unit is recorded: there is nothing to ask the tables.
+                drop_attempt(manifest.attempt, engine=engine, store=store, names=names)
+            else:
+                drop_settled(manifest.attempt, protocol=protocol, engine=engine, store=store, names=names)
+        yield report
 
 
 def insert_through_conflicts(

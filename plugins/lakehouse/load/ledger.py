@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import msgspec
 
@@ -17,13 +18,12 @@ from lakehouse.load.pause import Pause, pause_for_others
 from lakehouse.statements import render
 
 Clock = Callable[[], datetime]
+Item = TypeVar("Item")
 
 #: Two plans that register at once conflict once; more tries than this mean something else is wrong.
 _REGISTER_TRIES = 5
 #: Trino refuses statements of over a million characters unless query.max-length says otherwise.
-_STATEMENT_CHARACTERS = 300_000
-#: Likewise, at up to 1,024 bytes of key each.
-_REGISTERED_AT_ONCE = 200
+_STATEMENT_CHARACTERS = 750_000
 
 
 def system_clock() -> datetime:
@@ -97,6 +97,11 @@ class Ledger:
     @property
     def tables(self) -> ProtocolTables:
         return self._tables
+
+    @property
+    def run(self) -> str:
+        """Who records."""
+        return self._run
 
     def progress(self, digests: Sequence[str]) -> dict[str, SourceProgress]:
         """How far each registered source is recorded, by digest; what was never planned is absent."""
@@ -184,8 +189,9 @@ class Ledger:
         :raises CommitConflictError: another writer committed first; what is missing is appended by another call.
         :raises RangeTakenError: another load recorded a part of a range.
         """
-        for part in _statement_sized(unit):
-            self._record_part(part, manifest, query_id=query_id)
+        loads = sorted(unit.loads, key=lambda each: each.source_id)
+        for part in _statement_sized(loads, _ledger_fields):
+            self._record_part(replace(unit, loads=tuple(part)), manifest, query_id=query_id)
 
     def _record_part(self, unit: Unit, manifest: Manifest, *, query_id: str | None) -> None:
         statement = render(
@@ -211,15 +217,7 @@ class Ledger:
 
     def _append_sources(self, identities: Sequence[SourceIdentity], *, contract: str) -> None:
         digests = [identity.digest for identity in identities]
-        planned = [
-            {
-                "source_id": identity.proposed_source_id,
-                "source_digest": identity.digest,
-                "source": identity.uri,
-                "identity": identity.identity,
-            }
-            for identity in identities
-        ]
+        planned = [_registered_fields(identity) for identity in identities]
         self._engine.execute(
             render(
                 "plan/register_sources.sql",
@@ -236,23 +234,35 @@ class Ledger:
 
 def _register_chunks(identities: Sequence[SourceIdentity]) -> Iterator[list[SourceIdentity]]:
     """Neighbours by digest, so that plans which register at once seldom pin the same digests."""
-    ordered = sorted(identities, key=lambda identity: identity.digest)
-    for start in range(0, len(ordered), _REGISTERED_AT_ONCE):
-        yield ordered[start : start + _REGISTERED_AT_ONCE]
+    return _statement_sized(sorted(identities, key=lambda identity: identity.digest), _registered_fields)
 
 
-def _statement_sized(unit: Unit) -> Iterator[Unit]:
-    """Runs of a unit's loads, by source id, whose ledger rows one statement can carry."""
-    run: list[Load] = []
+def _statement_sized(
+    items: Iterable[Item], fields_of: Callable[[Item], dict[str, object]]
+) -> Iterator[list[Item]]:
+    """Runs of items whose fields one statement can carry as JSON."""
+    run: list[Item] = []
     characters = 0
-    for load in sorted(unit.loads, key=lambda each: each.source_id):
-        size = len(msgspec.json.encode(_ledger_fields(load)))
+    for item in items:
+        text = msgspec.json.encode(fields_of(item)).decode()
+        # A quote in a literal is written twice.
+        size = len(text) + text.count("'") + 1
         if run and characters + size > _STATEMENT_CHARACTERS:
-            yield replace(unit, loads=tuple(run))
+            yield run
             run, characters = [], 0
-        run.append(load)
+        run.append(item)
         characters += size
-    yield replace(unit, loads=tuple(run))
+    if run:
+        yield run
+
+
+def _registered_fields(identity: SourceIdentity) -> dict[str, object]:
+    return {
+        "source_id": identity.proposed_source_id,
+        "source_digest": identity.digest,
+        "source": identity.uri,
+        "identity": identity.identity,
+    }
 
 
 def _ledger_fields(load: Load) -> dict[str, object]:

@@ -287,6 +287,7 @@ class LoadProtocol:
                 columns=self._table.column_names,
                 load_ids=_load_ids(unit),
                 framing_mark=manifest.framing_mark,
+                ranges=_ranges(unit),
                 **_pin(unit),
             )
         )
@@ -297,6 +298,7 @@ class LoadProtocol:
                     "load/count_open_rejects.sql",
                     target=self._table.name,
                     rejects=self._ledger.tables.rejects,
+                    ranges=_ranges(unit),
                     **_pin(unit),
                 )
             )
@@ -366,6 +368,11 @@ def drop_attempt(attempt: str, *, engine: Engine, store: ObjectStore, names: Sto
 
 def _load_ids(unit: Unit) -> str:
     return json.dumps({load.source_id: load.load_id for load in unit.loads})
+
+
+def _ranges(unit: Unit) -> str:
+    """The range of each load: that of the unit spans them all."""
+    return json.dumps({load.source_id: (load.first_position, load.next_position) for load in unit.loads})
 
 
 def _pin(unit: Unit) -> dict[str, object]:

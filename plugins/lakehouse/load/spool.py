@@ -1,10 +1,14 @@
-"""Writes judged records to the spool of an attempt, as Parquet sorted by partition, with bounded memory."""
+"""Writes judged records to the spool of an attempt, as Parquet sorted by partition, with bounded memory.
+
+Segments of a range that is still open are sorted, encoded and put by a thread while the next one is read.
+"""
 
 from __future__ import annotations
 
 import io
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,13 +17,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakehouse.load.attempt import AttemptPlaces, Partition
+from lakehouse.load.ledger import naive_utc
 from lakehouse.readers.judged_batch import JudgedBatch, Reject
 from lakehouse.store import ObjectStore
 from lakehouse.tables.definition import TableDefinition
 
 #: A segment is written when its rows reach one of these; more would only cost memory.
-SEGMENT_ROWS = 262_144
-SEGMENT_BYTES = 192 * 1024 * 1024
+SEGMENT_ROWS = 131_072
+SEGMENT_BYTES = 96 * 1024 * 1024
 
 _REJECT_FIELDS: list[pa.Field[Any]] = [
     pa.field("source_id", pa.string()),
@@ -32,6 +37,9 @@ _REJECT_FIELDS: list[pa.Field[Any]] = [
     pa.field("record", pa.binary()),
     pa.field("record_bytes", pa.int64()),
     pa.field("record_sha256", pa.string()),
+    pa.field("record_key", pa.binary()),
+    pa.field("record_timestamp", pa.timestamp("us")),
+    pa.field("record_headers", pa.string()),
 ]
 _REJECT_SCHEMA = pa.schema(_REJECT_FIELDS)
 
@@ -118,7 +126,7 @@ class SpoolWriter:
     """Writes the ranges of one attempt, one after the other.
 
     A range becomes a part of the attempt when it is closed; an abandoned one leaves nothing. Rows are sorted by
-    partition within a segment, which is what the engine's writers need to keep few files open.
+    partition within a segment, which is what the engine's writers need to keep few files open. Must be closed.
 
     :param partitions_per_statement: how many partitions one MERGE may write; rows of further partitions are
         marked for a further statement.
@@ -139,7 +147,9 @@ class SpoolWriter:
         self._statement_of: dict[Partition, int] = {}
         self._closed = _Buffer()
         self._open = _Buffer()
-        self._open_segments: list[str] = []
+        self._open_segments: list[Future[list[str]]] = []
+        self._writing: Future[list[str]] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._tally: RangeTally | None = None
         self._source_id = ""
         self._source = ""
@@ -174,12 +184,14 @@ class SpoolWriter:
             [self._reject_row(reject) for reject in batch.rejects],
         )
         if self._open.is_full:
-            self._open_segments += self._write(self._open)
+            self._open_segments.append(self._begin_to_write(self._open))
             self._open = _Buffer()
 
     def close_range(self) -> RangeTally:
         """Make the open range a part of the attempt; returns its counts."""
         tally = self.tally
+        # What cannot be written is a failure of this range, and not of the next.
+        self._wait()
         self._closed.take_in(self._open)
         self._forget_range()
         if self._closed.is_full:
@@ -188,14 +200,21 @@ class SpoolWriter:
 
     def abandon_range(self) -> None:
         """Drop the open range, with what was written of it."""
-        for key in self._open_segments:
-            self._store.delete(bucket=self._places.names.bucket, key=key)
+        for segment in self._open_segments:
+            if segment.exception() is None:
+                for key in segment.result():
+                    self._store.delete(bucket=self._places.names.bucket, key=key)
+        self._writing = None
         self._forget_range()
 
     def flush(self) -> None:
         """Write what is closed and not yet written. Called once more when the last range is closed."""
         self._write(self._closed)
         self._closed = _Buffer()
+
+    def close(self) -> None:
+        """End the thread that writes."""
+        self._thread.shutdown(cancel_futures=True)
 
     def start_unit(self) -> None:
         """Begin loads that are merged by statements of their own: segments and statement numbers start anew."""
@@ -224,7 +243,21 @@ class SpoolWriter:
             "record": reject.record,
             "record_bytes": reject.record_bytes,
             "record_sha256": reject.record_sha256,
+            "record_key": reject.key,
+            "record_timestamp": None if reject.timestamp is None else naive_utc(reject.timestamp),
+            "record_headers": reject.headers,
         }
+
+    def _begin_to_write(self, buffer: _Buffer) -> Future[list[str]]:
+        """Write a buffer beside what comes next; one at a time, so that no more than two are held."""
+        self._wait()
+        self._writing = self._thread.submit(self._write, buffer)
+        return self._writing
+
+    def _wait(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
 
     def _write(self, buffer: _Buffer) -> list[str]:
         keys = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Protocol
 
@@ -23,10 +23,11 @@ from lakehouse.errors import (
 from lakehouse.identity import SourceIdentity, framing_mark, load_id, new_attempt
 from lakehouse.load.attempt import AttemptPlaces, Failure, Load, Manifest, Partition, Unit
 from lakehouse.load.ledger import Clock, system_clock
+from lakehouse.load.read_ahead import ReadAhead
 from lakehouse.load.spool import RangeTally, SpoolWriter
 from lakehouse.readers import reader_for
-from lakehouse.readers.reader import BATCH_RECORDS
-from lakehouse.settings import StorageNames
+from lakehouse.readers.reader import BATCH_RECORDS, Reader
+from lakehouse.settings import StorageNames, reader_processes
 from lakehouse.statements import render
 from lakehouse.store import ObjectStore
 from lakehouse.tables.definition import TableDefinition
@@ -89,6 +90,7 @@ def stage_batch(
     names: StorageNames,
     clock: Clock = system_clock,
     partitions_per_statement: int = PARTITIONS_PER_STATEMENT,
+    processes: int | None = None,
     on_progress: Callable[[StageProgress], None] = _no_report,
 ) -> Manifest:
     """Read the sources of a batch to their ends before anything of them can be merged.
@@ -96,20 +98,25 @@ def stage_batch(
     A source that fails for a reason of its own (damaged, over its reject budget, overwritten since it was
     planned) is left out and named in the manifest; the others of the batch go on.
 
+    :param processes: that judge the records of a large source; else what the setting says.
     :raises TransientError: engine or store do not answer; nothing is left but orphans for the sweep.
     """
     started_at = clock()
     places = AttemptPlaces(attempt=new_attempt(now=started_at), names=names)
-    stage = _Stage(
-        contract=contract,
-        table=table,
-        store=store,
-        writer=SpoolWriter(
-            store=store, places=places, table=table, partitions_per_statement=partitions_per_statement
-        ),
-        on_progress=on_progress,
+    reader = reader_for(
+        contract,
+        table,
+        batch_records=min(BATCH_RECORDS, contract.batch.records),
+        processes=reader_processes() if processes is None else processes,
     )
-    stage.read(sources)
+    writer = SpoolWriter(
+        store=store, places=places, table=table, partitions_per_statement=partitions_per_statement
+    )
+    stage = _Stage(
+        contract=contract, table=table, store=store, reader=reader, writer=writer, on_progress=on_progress
+    )
+    with closing(reader), closing(writer):
+        stage.read(sources)
     manifest = Manifest(
         attempt=places.attempt,
         contract=contract.name,
@@ -120,7 +127,7 @@ def stage_batch(
         units=tuple(stage.units),
         failures=tuple(stage.failures),
     )
-    _create_staging_tables(manifest, table=table, engine=engine, places=places)
+    create_staging_tables(manifest, table=table, engine=engine, places=places)
     store.put(manifest.to_json(), bucket=names.bucket, key=places.manifest_key)
     return manifest
 
@@ -134,20 +141,26 @@ class _Stage:
         contract: Contract,
         table: TableDefinition,
         store: ObjectStore,
+        reader: Reader,
         writer: SpoolWriter,
         on_progress: Callable[[StageProgress], None],
     ) -> None:
         self._contract = contract
         self._table = table
         self._store = store
+        self._reader = reader
         self._writer = writer
         self._on_progress = on_progress
         self.units: list[Unit] = []
         self.failures: list[Failure] = []
 
     def read(self, sources: Sequence[StageSource]) -> None:
+        with ReadAhead(sources, store=self._store) as opened:
+            self._read_in_turn(opened, count=len(sources))
+
+    def _read_in_turn(self, opened: ReadAhead, *, count: int) -> None:
         shared: list[Load] = []
-        for number, source in enumerate(sources):
+        for number, (source, stream) in enumerate(opened):
             is_begun = source.first_position > 0
             if is_begun:
                 # One pin over it and its neighbours would hold what is recorded of it already.
@@ -155,7 +168,7 @@ class _Stage:
                 shared = []
             units_before = len(self.units)
             try:
-                loads = self._read_source(source, is_alone=len(sources) == 1)
+                loads = self._read_source(source, stream, is_alone=count == 1)
             except (SourceChangedError, ObjectNotFoundError) as error:
                 # Nothing is wrong: another version came, or it was deleted. The next plan sees what is there.
                 self._leave_out(source, error, is_terminal=False, units=units_before)
@@ -169,19 +182,20 @@ class _Stage:
                 if is_begun:
                     self._close_unit(shared)
                     shared = []
-                self._report(source, done=number + 1, sources=len(sources), loads=loads)
+                self._report(source, done=number + 1, sources=count, loads=loads)
         self._close_unit(shared)
 
-    def _read_source(self, source: StageSource, *, is_alone: bool) -> list[Load]:
+    def _read_source(
+        self, source: StageSource, opened: AbstractContextManager[BinaryIO], *, is_alone: bool
+    ) -> list[Load]:
         """The loads of one source that are not in a unit yet; a large source closes units as it goes."""
         self._check_begun(source)
         limits = self._contract.batch
-        reader = reader_for(self._contract, self._table, batch_records=min(BATCH_RECORDS, limits.records))
         open_loads: list[Load] = []
         tallies: list[RangeTally] = []
         self._open(source, source.first_position)
-        with source.open(self._store) as stream:
-            for judged in reader.read(stream, start=source.first_position):
+        with opened as stream:
+            for judged in self._reader.read(stream, start=source.first_position):
                 self._writer.add(judged)
                 tally = self._writer.tally
                 if is_alone and (tally.records >= limits.records or tally.row_bytes >= limits.bytes):
@@ -290,9 +304,13 @@ class _Stage:
         )
 
 
-def _create_staging_tables(
+def create_staging_tables(
     manifest: Manifest, *, table: TableDefinition, engine: Engine, places: AttemptPlaces
 ) -> None:
+    """Step 3: put staging tables over what an attempt spooled.
+
+    :raises PositionsNotDistinctError: the engine does not see there what was staged.
+    """
     if manifest.rows_loaded:
         engine.execute(
             render(

@@ -7,9 +7,11 @@ after the last record it is padding. Blank lines above the header are passed ove
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from itertools import chain
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from lakehouse.contracts.column_judge import WHOLE_RECORD
 from lakehouse.contracts.contract import UnknownColumns
@@ -20,6 +22,7 @@ from lakehouse.readers.csv_records import is_run_on, split_records
 from lakehouse.readers.errors import DamagedFileError
 from lakehouse.readers.file_columns import FileColumns
 from lakehouse.readers.judged_batch import JudgedBatch, Reject, reject_of
+from lakehouse.readers.judging import JudgeMaker, Judging
 from lakehouse.readers.record_batches import (
     BrokenRecord,
     OversizedRecord,
@@ -29,8 +32,10 @@ from lakehouse.readers.record_batches import (
     line_breaks,
 )
 from lakehouse.readers.row_judge import RowJudge
-from lakehouse.readers.source_text import SourceText, open_source_text
+from lakehouse.readers.source_text import open_source_text, sent_as
 from lakehouse.tables.definition import TableDefinition
+
+Original = Callable[[bytes], bytes]
 
 #: Records parsed together; more at once only keep the garbage collector busy.
 _RUN = 2_048
@@ -39,15 +44,38 @@ _REPEATED_HEADER = Refusal(Reason.WRONG_TYPE, "the record is the header once mor
 _BLANK_LINE = Refusal(Reason.EMPTY_RECORD, "the line is blank")
 
 
-class CsvReader:
-    """Reads CSV files under one contract."""
+@dataclass(frozen=True)
+class CsvBlock:
+    """Consecutive records of one file, to be judged together.
 
-    def __init__(self, contract: FilesContract, table: TableDefinition, *, batch_records: int) -> None:
+    :param header: of the file.
+    :param encoding: that the file was transcribed from.
+    :param line: where the first of the records begins, counted from 1.
+    """
+
+    batch: RecordBatch
+    header: FileColumns
+    encoding: str
+    line: int
+
+    @property
+    def size(self) -> int:
+        return self.batch.size
+
+
+class CsvReader:
+    """Reads CSV files under one contract.
+
+    :param processes: that judge beside this one, from some size of a file on; 1 judges here.
+    """
+
+    def __init__(
+        self, contract: FilesContract, table: TableDefinition, *, batch_records: int, processes: int = 1
+    ) -> None:
         self._contract = contract
-        self._rows = RowJudge(contract, table)
+        self._judges = RowJudge(contract, table).judges
+        self._judging = Judging(JudgeMaker(CsvBlockJudge, contract, table), processes=processes)
         self._batch_records = batch_records
-        # A limit of the whole process, far below what a record may have.
-        csv.field_size_limit(max(csv.field_size_limit(), contract.max_record_bytes))
 
     def read(self, stream: BinaryIO, *, start: int = 0) -> Iterator[JudgedBatch]:
         """The file's records from position ``start`` on, judged.
@@ -55,20 +83,40 @@ class CsvReader:
         :raises DamagedFileError: the file cannot be read to its end, or a quote is not closed where it should be.
         :raises SchemaMismatchError: the header is not what the contract wants.
         """
+        return self._judging.judged(self._blocks(stream, start))
+
+    def close(self) -> None:
+        self._judging.close()
+
+    def _blocks(self, stream: BinaryIO, start: int) -> Iterator[CsvBlock]:
         text = open_source_text(stream, encoding=self._contract.csv.encoding)
         runs = split_records(text, dialect=self._contract.csv, limit=self._contract.max_record_bytes)
         above, rest = _split_at_header(runs)
         if not above:
             return
-        header = checked_header(above[-1], self._contract, self._rows.judges)
+        header = checked_header(above[-1], self._contract, self._judges)
         line = 1 + self._contract.csv.skip_lines + _lines_of(above)
         for batch in batches(rest, batch_records=self._batch_records):
             if (wanted := batch.since(start)) is not None:
                 passed = batch.records[: wanted.first_position - batch.first_position]
-                yield self._judged(wanted, header, text, line + _lines_of(passed))
+                yield CsvBlock(wanted, header, text.encoding, line + _lines_of(passed))
             line += _lines_of(batch.records)
 
-    def _judged(self, batch: RecordBatch, header: FileColumns, text: SourceText, line: int) -> JudgedBatch:
+
+class CsvBlockJudge:
+    """Judges blocks of CSV records under one contract."""
+
+    def __init__(self, contract: FilesContract, table: TableDefinition) -> None:
+        self._contract = contract
+        self._rows = RowJudge(contract, table)
+        # A limit of the whole process, far below what a record may have.
+        csv.field_size_limit(max(csv.field_size_limit(), contract.max_record_bytes))
+
+    def judge(self, block: CsvBlock) -> JudgedBatch:
+        """The rows and rejects of a block."""
+        return self._judged(block.batch, block.header, partial(sent_as, encoding=block.encoding), block.line)
+
+    def _judged(self, batch: RecordBatch, header: FileColumns, original: Original, line: int) -> JudgedBatch:
         positions = range(batch.first_position, batch.next_position)
         texts, refusals = self._texts(batch.records)
         fields = self._fields(texts, header, refusals)
@@ -85,7 +133,7 @@ class CsvReader:
             refusals = dict.fromkeys(range(len(texts)), refused) | refusals
         well_formed = len(texts) - len(refusals)
         rows = self._rows.rows(columns, positions=positions, refusals=refusals)
-        rejects = self._rejects(batch, refusals, text, line) if refusals else ()
+        rejects = self._rejects(batch, refusals, original, line) if refusals else ()
         unknown = dict.fromkeys(header.unknown, well_formed) if well_formed else {}
         return JudgedBatch(rows, rejects, batch.first_position, batch.next_position, unknown)
 
@@ -118,11 +166,14 @@ class CsvReader:
         return columns
 
     def _rejects(
-        self, batch: RecordBatch, refusals: dict[int, Refusal], text: SourceText, line: int
+        self, batch: RecordBatch, refusals: dict[int, Refusal], original: Original, line: int
     ) -> tuple[Reject, ...]:
         rejects = []
-        for index, record in enumerate(batch.records):
-            position = batch.first_position + index
+        passed = 0
+        for index in sorted(refusals):
+            record, position = batch.records[index], batch.first_position + index
+            line += _lines_of(batch.records[passed:index])
+            passed = index
             if not isinstance(record, bytes) and is_run_on(record):
                 problem = (
                     f"a quote that the record in line {line} opens is not closed, or only {record.line_breaks} "
@@ -132,10 +183,11 @@ class CsvReader:
             if isinstance(record, OversizedRecord):
                 limit = self._contract.max_record_bytes
                 rejects.append(record.reject(position=position, limit=limit, line=line, keep=True))
-            elif (refusal := refusals.get(index)) is not None:
-                sent = text.original(record if isinstance(record, bytes) else record.record)
-                rejects.append(reject_of(refusal, position=position, original=sent, record=sent, line=line))
-            line += _lines_of([record])
+            else:
+                sent = original(record if isinstance(record, bytes) else record.record)
+                rejects.append(
+                    reject_of(refusals[index], position=position, original=sent, record=sent, line=line)
+                )
         return tuple(rejects)
 
 
@@ -151,6 +203,8 @@ def _split_at_header(runs: Iterator[list[Record]]) -> tuple[list[Record], Iterat
 
 
 def _lines_of(records: list[Record]) -> int:
+    if set(map(type, records)) <= {bytes}:
+        return len(records) + line_breaks(b" ".join(cast("list[bytes]", records)))
     inside = sum(record.line_breaks for record in records if isinstance(record, OversizedRecord))
     broken = (record.record for record in records if isinstance(record, BrokenRecord))
     whole = (record for record in records if isinstance(record, bytes))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from lakehouse.contracts.files_contract import CsvDialect
 from lakehouse.contracts.reason import Reason, Refusal
-from lakehouse.readers.record_batches import BrokenRecord, OversizedRecord, Record
+from lakehouse.readers.record_batches import BrokenRecord, OversizedRecord, PassingRecord, Record
 from lakehouse.readers.source_text import SourceText
 
 _LINE_END = re.compile(rb"\r\n|\n|\r(?=[^\n])")
@@ -29,7 +29,7 @@ def is_run_on(record: BrokenRecord | OversizedRecord) -> bool:
 
     As one reject among thousands of rows they would be within any budget.
     """
-    most = 0 if record.refusal is _ENDLESS_QUOTE else _MOST_LINES_OF_BROKEN
+    most = 0 if record.refusal == _ENDLESS_QUOTE else _MOST_LINES_OF_BROKEN
     return record.refusal is not None and record.line_breaks > most
 
 
@@ -64,7 +64,7 @@ class _Splitter:
         self._filler = bytes(sorted(set(b"xyz") - {*quote, *delimiter})[:1])
         self._held = b""
         self._at_end = False
-        self._oversized: OversizedRecord | None = None
+        self._passing: PassingRecord | None = None
         #: While a record over the limit passes by, what is held begins with a stand-in for what has passed.
         self._stand_in = b""
 
@@ -109,7 +109,7 @@ class _Splitter:
                 record, end = broken
             else:
                 break
-            if self._oversized is not None or len(record) > self._limit:
+            if self._passing is not None or len(record) > self._limit:
                 records.append(self._passed(record))
             else:
                 records.append(record)
@@ -141,19 +141,20 @@ class _Splitter:
 
     def _passed(self, record: bytes | BrokenRecord) -> OversizedRecord:
         """The record over the limit that has ended."""
-        oversized = self._oversized or OversizedRecord(self._text.original)
+        passing = self._passing or PassingRecord(self._text.original)
+        refusal = None
         if isinstance(record, BrokenRecord):
-            oversized.refusal, record = record.refusal, record.record
-        oversized.pass_by(record[len(self._stand_in) :])
-        self._oversized, self._stand_in = None, b""
-        return oversized
+            refusal, record = record.refusal, record.record
+        passing.pass_by(record[len(self._stand_in) :])
+        self._passing, self._stand_in = None, b""
+        return passing.ended(refusal)
 
     def _let_pass(self) -> None:
         """Keep of the record that is over the limit only what tells how to go on."""
         held = self._held.removesuffix(b"\r")
-        if self._oversized is None:
-            self._oversized = OversizedRecord(self._text.original)
-        self._oversized.pass_by(held[len(self._stand_in) :])
+        if self._passing is None:
+            self._passing = PassingRecord(self._text.original)
+        self._passing.pass_by(held[len(self._stand_in) :])
         self._stand_in = self._standing_for(held)
         self._held = self._stand_in + self._held[len(held) :]
 

@@ -99,3 +99,17 @@ class NotRowsError(TerminalError):
             remedy="Write one array of objects, or one object a line. Nothing was loaded.",
         )
         self.problem_of_text = problem
+
+
+class ReaderProcessError(TransientError):
+    """A process that judged records died."""
+
+    def __init__(self, *, status: int) -> None:
+        cause = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
+        super().__init__(
+            f"A process that judged records died ({cause}).",
+            remedy="Nothing of the file was loaded. Signal 9 is usually the machine running out of memory: give "
+            "it more, or set LAKEHOUSE_READER_PROCESSES lower (1 reads without such processes). Any other status "
+            "has a traceback in the log above.",
+        )
+        self.status = status

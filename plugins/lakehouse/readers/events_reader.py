@@ -48,6 +48,10 @@ class EventsReader:
             for of_kinds in zip(*batches, strict=True):
                 yield _since(start, _merged(of_kinds))
 
+    def close(self) -> None:
+        for reader in self._readers:
+            reader.close()
+
 
 def _merged(batches: Sequence[JudgedBatch]) -> JudgedBatch:
     """What the kinds of events made of the same records."""

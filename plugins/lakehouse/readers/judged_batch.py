@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import pyarrow as pa
 
@@ -26,6 +27,9 @@ class Reject:
     :param record_bytes: length of the whole original record.
     :param record_sha256: hexadecimal digest of the whole original record.
     :param line: where it begins in its file, counted from 1.
+    :param key: of the message that it came in.
+    :param timestamp: of that message, in UTC.
+    :param headers: of that message, as a JSON object of texts.
     """
 
     position: int
@@ -36,6 +40,9 @@ class Reject:
     record_bytes: int
     record_sha256: str
     line: int | None
+    key: bytes | None = None
+    timestamp: datetime | None = None
+    headers: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

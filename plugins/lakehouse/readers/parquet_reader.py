@@ -19,7 +19,7 @@ from lakehouse.readers.json_judge import JsonJudge
 from lakehouse.readers.judged_batch import JudgedBatch, Reject
 from lakehouse.readers.parquet_file import open_parquet
 from lakehouse.readers.plain_columns import PlainColumns
-from lakehouse.readers.record_batches import OversizedRecord
+from lakehouse.readers.record_batches import PassingRecord
 from lakehouse.readers.row_judge import POSITION, RowJudge
 from lakehouse.tables.definition import TableDefinition
 
@@ -52,6 +52,9 @@ class ParquetReader:
                 else:
                     yield self._by_record(batch, positions)
 
+    def close(self) -> None:
+        """Nothing is left open between files."""
+
     def _judged(
         self, batch: pa.RecordBatch, positions: range, plain: PlainColumns, unknown: Sequence[str]
     ) -> JudgedBatch:
@@ -72,9 +75,9 @@ class ParquetReader:
         limit = self._contract.max_record_bytes
         for index, record in enumerate(records):
             if len(record) > limit:
-                oversized = OversizedRecord()
-                oversized.pass_by(record)
-                rejected[index] = oversized.reject(
+                passing = PassingRecord()
+                passing.pass_by(record)
+                rejected[index] = passing.ended().reject(
                     position=positions[index], limit=limit, line=None, keep=not self._contract.scrubs
                 )
                 records[index] = b""

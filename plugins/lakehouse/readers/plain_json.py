@@ -29,6 +29,8 @@ Column = list[str | None]
 
 #: Of these types, a field is usually a string.
 _STRINGS = frozenset({ColumnType.VARCHAR, ColumnType.DATE, ColumnType.TIMESTAMP})
+#: A field that is not there, and one that is null.
+_NOTHING = frozenset({"", "null"})
 _QUOTES_BY_TYPE = {str: 4, type(None): 2, UnsetType: 0}
 
 
@@ -97,8 +99,15 @@ class PlainRecords:
             values = list(map(attrgetter(name), decoded))
             if field in self.sliced:
                 source = sources[field] = list(map(str, values, repeat("utf-8"), repeat("replace")))
-                quotes -= np.fromiter((text.count('"') + 2 if text else 0 for text in source), np.int64)
-                others.update(index for index, text in enumerate(source) if _is_deep(text))
+                quotes -= np.array([text.count('"') + 2 if text else 0 for text in source], np.int64)
+                # Each level takes two characters; one level is the record itself.
+                others.update(
+                    [
+                        index
+                        for index, text in enumerate(source)
+                        if len(text) >= 2 * DEEPEST_NESTING and is_too_deep(text.encode(), DEEPEST_NESTING - 1)
+                    ]
+                )
             else:
                 types = set(map(type, values))
                 quotes -= _quotes_of(values, types)
@@ -141,11 +150,16 @@ class PlainRecords:
             return [None] * len(records)
         column: Column = []
         for index, source in enumerate(sources[judge.field]):
-            text = text_of(source, takes_json=judge.takes_json) if source else None
-            if isinstance(text, Refusal):
-                others.add(index)
-                text = None
-            column.append(text)
+            if source[:1] == "{" and judge.takes_json:
+                column.append(source)
+            elif source in _NOTHING:
+                column.append(None)
+            else:
+                text = text_of(source, takes_json=judge.takes_json)
+                if isinstance(text, Refusal):
+                    others.add(index)
+                    text = None
+                column.append(text)
         return column
 
 
@@ -171,13 +185,8 @@ def _is_clean(text: bytes) -> bool:
     return True
 
 
-def _is_deep(source: str) -> bool:
-    # Each level takes two characters; one level is the record itself.
-    return len(source) >= 2 * DEEPEST_NESTING and is_too_deep(source.encode(), DEEPEST_NESTING - 1)
-
-
 def _quotes_of(values: Sequence[object], types: set[type]) -> int | NDArray[np.int64]:
     """The quotation marks that values and their keys have at least: one number if all have the same."""
     if len(types) == 1:
         return _QUOTES_BY_TYPE[next(iter(types))]
-    return np.fromiter((_QUOTES_BY_TYPE[type(value)] for value in values), np.int64)
+    return np.fromiter(map(_QUOTES_BY_TYPE.__getitem__, map(type, values)), np.int64, len(values))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lakehouse.contracts.reason import Reason, Refusal
 from lakehouse.readers.judged_batch import KEPT_OF_TOO_LARGE, Reject
 
-BATCH_BYTES = 64 * 10**6
+BATCH_BYTES = 32 * 10**6
 
 
 def line_breaks(text: bytes) -> int:
@@ -17,35 +17,62 @@ def line_breaks(text: bytes) -> int:
     return text.count(b"\n") + text.count(b"\r") - text.count(b"\r\n")
 
 
-class OversizedRecord:
+class PassingRecord:
     """A record that is over the limit: measured while it passes by, never held.
 
     :param original: the bytes that were sent, for a part of it.
-    :ivar line_breaks: how many line ends are inside it.
-    :ivar refusal: why its parts cannot be told apart, if so.
     """
 
     def __init__(self, original: Callable[[bytes], bytes] = bytes) -> None:
-        self.line_breaks = 0
-        self.refusal: Refusal | None = None
+        self._line_breaks = 0
         self._ends_with_cr = False
         self._original = original
         self._head = b""
         self._length = 0
         self._digest = hashlib.sha256()
 
-    def __len__(self) -> int:
-        """How many bytes of it are held."""
-        return len(self._head)
-
     def pass_by(self, part: bytes) -> None:
         """Take note of the next part of the record, which must end between two characters."""
-        self.line_breaks += line_breaks(part) - (self._ends_with_cr and part.startswith(b"\n"))
+        self._line_breaks += line_breaks(part) - (self._ends_with_cr and part.startswith(b"\n"))
         self._ends_with_cr = part.endswith(b"\r")
         part = self._original(part)
         self._head += part[: KEPT_OF_TOO_LARGE - len(self._head)]
         self._length += len(part)
         self._digest.update(part)
+
+    def ended(self, refusal: Refusal | None = None) -> OversizedRecord:
+        """What is known of it when it has passed.
+
+        :param refusal: why its parts cannot be told apart, if so.
+        """
+        return OversizedRecord(
+            head=self._head,
+            length=self._length,
+            sha256=self._digest.hexdigest(),
+            line_breaks=self._line_breaks,
+            refusal=refusal,
+        )
+
+
+@dataclass(frozen=True)
+class OversizedRecord:
+    """A record that is over the limit, of which only the head is held.
+
+    :param length: of the whole, in bytes as they were sent.
+    :param sha256: of the whole.
+    :param line_breaks: how many line ends are inside it.
+    :param refusal: why its parts cannot be told apart, if so.
+    """
+
+    head: bytes
+    length: int
+    sha256: str
+    line_breaks: int
+    refusal: Refusal | None = None
+
+    def __len__(self) -> int:
+        """How many bytes of it are held."""
+        return len(self.head)
 
     def reject(self, *, position: int, limit: int, line: int | None, keep: bool) -> Reject:
         """:param keep: whether the head may be stored."""
@@ -53,10 +80,10 @@ class OversizedRecord:
             position=position,
             reason=Reason.TOO_LARGE,
             column=None,
-            detail=f"the record has {self._length} bytes; max_record_bytes is {limit}",
-            record=self._head if keep else None,
-            record_bytes=self._length,
-            record_sha256=self._digest.hexdigest(),
+            detail=f"the record has {self.length} bytes; max_record_bytes is {limit}",
+            record=self.head if keep else None,
+            record_bytes=self.length,
+            record_sha256=self.sha256,
             line=line,
         )
 
@@ -90,6 +117,11 @@ class RecordBatch:
     @property
     def next_position(self) -> int:
         return self.first_position + len(self.records)
+
+    @property
+    def size(self) -> int:
+        """How many bytes of the records are held."""
+        return sum(map(len, self.records))
 
     def since(self, position: int) -> RecordBatch | None:
         """What of the batch is at or after a position."""

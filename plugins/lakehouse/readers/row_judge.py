@@ -7,8 +7,9 @@ column's repeated values are judged once in a batch, and its arrays are built at
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,6 +17,7 @@ from lakehouse.contracts.column_judge import DERIVED_DAY, DERIVED_FROM, ColumnJu
 from lakehouse.contracts.contract import Contract
 from lakehouse.contracts.reason import Reason, Refusal
 from lakehouse.contracts.value_types import Value
+from lakehouse.readers.plain_times import plain_times, takes_plain_times
 from lakehouse.tables.definition import Column, ColumnType, TableDefinition
 
 Texts = Sequence[str | None]
@@ -58,7 +60,10 @@ def _event_judges(contract: Contract) -> tuple[ColumnJudge, ...]:
 
 
 class _Verdicts(dict[str | None, Value | Refusal | None]):
-    """The verdicts on a column's texts, made when a text is first seen."""
+    """The verdicts on a column's texts, made when a text is first seen.
+
+    :ivar has_refusals: whether one of them is a refusal.
+    """
 
     def __init__(self, judge: ColumnJudge) -> None:
         super().__init__()
@@ -96,6 +101,8 @@ class RowJudge:
         self.judges = (*_event_judges(contract), *targets)
         self._targets_from = len(self.judges) - len(targets)
         self._verdicts = [None if judge.takes_any_text else _Verdicts(judge) for judge in self.judges]
+        self._local_is_utc = contract.times.zone == "UTC"
+        self._take_plain_times = [takes_plain_times(judge, contract.times.formats) for judge in self.judges]
         self._schema = pa.schema(
             [pa.field(POSITION, pa.int64())]
             + [pa.field(judge.column.name, _TYPES[judge.column.type]) for judge in targets]
@@ -138,21 +145,46 @@ class RowJudge:
         :param place: of the judge.
         :param refusals: as for :meth:`rows`.
         """
-        column_type = self.judges[place].column.type
+        judge = self.judges[place]
         verdicts = self._verdicts[place]
         if verdicts is None:
             return pa.array(texts, pa.string())
+        if self._take_plain_times[place]:
+            return self._times(verdicts, texts, refusals)
+        if judge.parse is None and judge.allowed is None and judge.mapping is None:
+            return self._texts(judge, texts, refusals)
         values = list(map(verdicts.__getitem__, texts))
         if verdicts.has_refusals:
-            for index, value in enumerate(values):
-                if isinstance(value, Refusal):
-                    refusals.setdefault(index, value)
-                    values[index] = None
+            for index in [index for index, value in enumerate(values) if type(value) is Refusal]:
+                refusals.setdefault(index, cast("Refusal", values[index]))
+                values[index] = None
         verdicts.forget_when_many()
-        counted_as = _COUNTED_AS.get(column_type)
+        counted_as = _COUNTED_AS.get(judge.column.type)
         if counted_as is None:
-            return pa.array(values, _TYPES[column_type])
-        return pa.array(values, counted_as).view(_TYPES[column_type])
+            return pa.array(values, _TYPES[judge.column.type])
+        return pa.array(values, counted_as).view(_TYPES[judge.column.type])
+
+    @staticmethod
+    def _texts(judge: ColumnJudge, texts: Texts, refusals: dict[int, Refusal]) -> Array:
+        """Texts that are their own values, unless they mean nothing."""
+        nothing = {None, *judge.nulls}
+        instead = judge.judge(None)
+        if isinstance(instead, Refusal):
+            for index in [index for index, text in enumerate(texts) if text in nothing]:
+                refusals.setdefault(index, instead)
+            instead = None
+        return pa.array([instead if text in nothing else text for text in texts], pa.string())
+
+    def _times(self, verdicts: _Verdicts, texts: Texts, refusals: dict[int, Refusal]) -> Array:
+        counts, are_judged = plain_times(texts, local_is_utc=self._local_is_utc)
+        for index in np.flatnonzero(~are_judged).tolist():
+            value = verdicts[texts[index]]
+            if isinstance(value, Refusal):
+                refusals.setdefault(index, value)
+            elif value is not None:
+                counts[index], are_judged[index] = value, True
+        verdicts.forget_when_many()
+        return pa.array(counts, mask=~are_judged).view(_TYPES[ColumnType.TIMESTAMP])
 
     def _derived_day(self, arrays: dict[str, Array], refusals: dict[int, Refusal]) -> Array:
         days = pc.coalesce(arrays[DERIVED_DAY], arrays[DERIVED_FROM].cast(pa.date32()))

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from lakehouse.contracts.contract import Contract
 from lakehouse.readers.json_judge import JsonJudge
 from lakehouse.readers.judged_batch import JudgedBatch, Reject
-from lakehouse.readers.record_batches import OversizedRecord
+from lakehouse.readers.record_batches import PassingRecord
 from lakehouse.readers.row_lines import RefusedRow
 from lakehouse.tables.definition import TableDefinition
 
@@ -35,6 +35,9 @@ class RowsReader:
         for first in range(start, len(lines), self._batch_records):
             yield self._judged(lines[first : first + self._batch_records], first)
 
+    def close(self) -> None:
+        """Nothing runs for it."""
+
     def _judged(self, lines: list[bytes], first: int) -> JudgedBatch:
         positions = range(first, first + len(lines))
         rejected = {
@@ -50,9 +53,9 @@ class RowsReader:
         if line.startswith(b"["):
             return self._refused(RefusedRow.from_line(line), position)
         if len(line) > self._limit:
-            oversized = OversizedRecord()
-            oversized.pass_by(line)
-            return oversized.reject(position=position, limit=self._limit, line=None, keep=self._may_keep)
+            passing = PassingRecord()
+            passing.pass_by(line)
+            return passing.ended().reject(position=position, limit=self._limit, line=None, keep=self._may_keep)
         return None
 
     def _refused(self, row: RefusedRow, position: int) -> Reject:

@@ -57,9 +57,14 @@ class SourceText:
 
     def original(self, part: bytes) -> bytes:
         """The bytes that a part of the text was transcribed from."""
-        if self.encoding == "utf-8":
-            return part
-        return part.decode("utf-8", "surrogatepass").encode(self.encoding, _escape(self.encoding))
+        return sent_as(part, encoding=self.encoding)
+
+
+def sent_as(part: bytes, *, encoding: str) -> bytes:
+    """The bytes that a part of a text of an encoding was transcribed from."""
+    if encoding == "utf-8":
+        return part
+    return part.decode("utf-8", "surrogatepass").encode(encoding, _escape(encoding))
 
 
 def open_source_text(stream: BinaryIO, *, encoding: str = "utf-8") -> SourceText:

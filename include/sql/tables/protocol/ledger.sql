@@ -14,7 +14,7 @@ create table if not exists iceberg.bronze.ledger (
     records_read bigint,
     rows_loaded bigint comment 'records judged good',
     rejects bigint comment 'records judged bad',
-    source_bytes bigint comment 'size of the source as stored; null where it has none',
+    source_bytes bigint comment 'size of the source as stored; of a partition, the values of this range',
     touched array(row(event_date date, service varchar)) comment 'partitions of the target with rows of this load',
     unknown_columns map (varchar, bigint) comment 'columns the contract does not know, and in how many records',
     attempt varchar,

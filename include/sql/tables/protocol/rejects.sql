@@ -13,6 +13,9 @@ create table if not exists iceberg.bronze.rejects (
     record varbinary comment 'the record as it was sent; null where it could not be scrubbed',
     record_bytes bigint comment 'length of the record as it was sent',
     record_sha256 varchar,
+    record_key varbinary comment 'of the Kafka message; null elsewhere',
+    record_timestamp timestamp(6) comment 'UTC, of the Kafka message; null elsewhere',
+    record_headers varchar comment 'of the Kafka message those that the contract allows, as a JSON object',
     rejected_at timestamp(6) comment 'UTC'
 )
 comment 'Records that no row could be made of, with the reason; append-only'

@@ -40,6 +40,9 @@ select
     newest.record,
     newest.record_bytes,
     newest.record_sha256,
+    newest.record_key,
+    newest.record_timestamp,
+    newest.record_headers,
     newest.rejected_at
 from newest
 left join keyed

@@ -1,0 +1,124 @@
+{{
+    config(
+        materialized='touched',
+        unique_key=['metric_date', 'tenant_id', 'ward_id', 'channel'],
+        partitioning=['month(metric_date)'],
+    )
+}}
+{%- set plan = cases_plan(ref('silver_pgr_events'), settings_digest(
+    [(ref('test_tenants'), ['tenant_prefix'])],
+    [],
+)) %}
+{%- do plan.update({'chunks': 1}) %}
+{{ plan_comment(plan) }}
+with
+
+silver_pgr_events as (
+    select * from {{ ref('silver_pgr_events') }}
+),
+
+test_tenants as (
+    select * from {{ ref('test_tenants') }}
+),
+
+excluded_tenants as (
+    select distinct tenants.tenant_id
+    from (select distinct tenant_id from silver_pgr_events) as tenants
+    inner join test_tenants on {{ lies_under('tenants.tenant_id', 'test_tenants.tenant_prefix') }}
+),
+
+{% if not plan.full -%}
+touched_days as (
+    select distinct
+        tenant_id,
+        event_date_local
+    from ({{ untaken_changes(plan) }}) as changes
+),
+
+{% endif -%}
+events as (
+    select
+        silver_pgr_events.event_date_local as metric_date,
+        silver_pgr_events.tenant_id,
+        coalesce(silver_pgr_events.ward_id, 'UNKNOWN') as ward_id,
+        coalesce(silver_pgr_events.channel, 'UNKNOWN') as channel,
+        silver_pgr_events.tenant_root,
+        silver_pgr_events.complaint_id,
+        silver_pgr_events.event_type
+    from silver_pgr_events
+    {%- if not plan.full %}
+    inner join touched_days
+        on
+            silver_pgr_events.tenant_id = touched_days.tenant_id
+            and silver_pgr_events.event_date_local = touched_days.event_date_local
+    {%- endif %}
+    where
+        silver_pgr_events.tenant_id not in (select excluded_tenants.tenant_id from excluded_tenants)
+        {%- if plan.days %}
+        and {{ date_in('silver_pgr_events.event_date_local', plan.days) }}
+        {%- endif %}
+),
+
+counted as (
+    select
+        metric_date,
+        tenant_id,
+        ward_id,
+        channel,
+        max(tenant_root) as tenant_root,
+        {%- for event_type, name in [
+            ('CaseSubmitted', 'submitted'),
+            ('CaseAssigned', 'assigned'),
+            ('CaseResolved', 'resolved'),
+            ('CaseClosed', 'closed'),
+            ('CaseReopened', 'reopened'),
+            ('CaseRejected', 'rejected'),
+            ('CaseEscalated', 'escalated'),
+        ] %}
+        count_if(event_type = '{{ event_type }}') as {{ name }}_events,
+        count(distinct if(event_type = '{{ event_type }}', complaint_id)) as {{ name }}_cases
+        {{- ',' if not loop.last }}
+        {%- endfor %}
+    from events
+    group by metric_date, tenant_id, ward_id, channel
+),
+{%- if plan.full %}
+
+final as (
+    select * from counted
+)
+{%- else %}
+
+stored as (
+    select stored.*
+    from {{ stored_relation() }} as stored
+    inner join touched_days
+        on
+            stored.tenant_id = touched_days.tenant_id
+            and stored.metric_date = touched_days.event_date_local
+    {%- if plan.days %}
+    where {{ date_in('stored.metric_date', plan.days) }}
+    {%- endif %}
+),
+
+final as (
+    select
+        *,
+        false as _is_gone
+    from counted
+    union all
+    select
+        stored.*,
+        true as _is_gone
+    from stored
+    left join counted
+        on
+            stored.metric_date = counted.metric_date
+            and stored.tenant_id = counted.tenant_id
+            and stored.ward_id = counted.ward_id
+            and stored.channel = counted.channel
+    where counted.tenant_id is null
+)
+{%- endif %}
+
+select * from final

@@ -1,0 +1,47 @@
+with wanted as (
+    select digest
+    from unnest(cast(json_parse({{ bind(digests) }}) as array(varchar))) as listed (digest)
+),
+
+registered as (
+    select
+        sources.source_digest,
+        sources.source_id,
+        sources.identity
+    from {{ sources | identifier }} as sources
+    inner join wanted on sources.source_digest = wanted.digest
+),
+
+ranges as (
+    select
+        ledger.source_id,
+        ledger.first_position,
+        ledger.next_position,
+        max(ledger.next_position) over (
+            partition by ledger.source_id
+            order by ledger.first_position, ledger.next_position
+            rows between unbounded preceding and 1 preceding
+        ) as covered_until
+    from {{ ledger | identifier }} as ledger
+    inner join registered on ledger.source_id = registered.source_id
+    where ledger.kind in ('load', 'gap')
+),
+
+recorded as (
+    select
+        source_id,
+        max(next_position) as next_position,
+        min(covered_until) filter (where first_position > covered_until) as hole_first,
+        min(first_position) filter (where first_position > covered_until) as hole_next
+    from ranges
+    group by source_id
+)
+
+select
+    registered.source_digest,
+    registered.source_id,
+    registered.identity,
+    coalesce(recorded.hole_first, recorded.next_position) as next_position,
+    recorded.hole_next
+from registered
+left join recorded on registered.source_id = recorded.source_id

@@ -1,0 +1,3 @@
+select count(*)
+from {{ tables | identifier }}
+where table_schema = {{ bind(schema) }} and table_name = {{ bind(table) }}

@@ -1,0 +1,1 @@
+"""From Kafka to bronze: which partitions, from where on, flush by flush. Free of Airflow."""

@@ -1,0 +1,91 @@
+"""Kafka messages as JSON records: an offset is a position, a value is a record.
+
+What a message has beside its value (key, time, headers that the contract allows) is kept with its reject.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from lakehouse.contracts.kafka_contract import KafkaContract
+from lakehouse.contracts.reason import Reason, Refusal
+from lakehouse.readers.json_block import JsonBlock
+from lakehouse.readers.judged_batch import JudgedBatch, Reject, reject_of
+from lakehouse.readers.record_batches import PassingRecord
+
+_TOMBSTONE = Refusal(Reason.EMPTY_RECORD, "the message has no value (a tombstone)")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: The message has no time.
+_NO_TIME = 0
+
+
+class KafkaMessage(Protocol):
+    """What of a message is read."""
+
+    def offset(self) -> int: ...
+
+    def key(self) -> bytes | None: ...
+
+    def value(self) -> bytes | None: ...
+
+    def headers(self) -> list[tuple[str, bytes | None]] | None: ...
+
+    def timestamp(self) -> tuple[int, int]:
+        """Its kind (0: there is none), and milliseconds since 1970."""
+        ...
+
+
+def block_of(messages: Sequence[KafkaMessage], *, contract: KafkaContract) -> JsonBlock:
+    """Messages of one partition, not none of them and ascending by offset, as records to be judged."""
+    values = [message.value() for message in messages]
+    offsets = [message.offset() for message in messages]
+    limit = contract.max_record_bytes
+    rejected = {
+        index: _refused(value, offset=offsets[index], limit=limit, keep=not contract.scrubs)
+        for index, value in enumerate(values)
+        if value is None or len(value) > limit
+    }
+    records = [b"" if value is None or index in rejected else value for index, value in enumerate(values)]
+    return JsonBlock(records=records, positions=offsets, rejected=rejected)
+
+
+def with_messages(batch: JudgedBatch, messages: Sequence[KafkaMessage], *, contract: KafkaContract) -> JudgedBatch:
+    """The same, each reject with what its message had beside its value."""
+    if not batch.rejects:
+        return batch
+    by_offset = {message.offset(): message for message in messages}
+    kept = frozenset(contract.origin.headers)
+    rejects = tuple(_of_message(reject, by_offset[reject.position], kept) for reject in batch.rejects)
+    return replace(batch, rejects=rejects)
+
+
+def _refused(value: bytes | None, *, offset: int, limit: int, keep: bool) -> Reject:
+    if value is None:
+        return reject_of(_TOMBSTONE, position=offset, original=b"", record=None, line=None)
+    passing = PassingRecord()
+    passing.pass_by(value)
+    return passing.ended().reject(position=offset, limit=limit, line=None, keep=keep)
+
+
+def _of_message(reject: Reject, message: KafkaMessage, kept: frozenset[str]) -> Reject:
+    kind, milliseconds = message.timestamp()
+    return replace(
+        reject,
+        key=message.key(),
+        timestamp=None if kind == _NO_TIME else _EPOCH + timedelta(milliseconds=milliseconds),
+        headers=_kept(message.headers() or (), kept),
+    )
+
+
+def _kept(headers: Sequence[tuple[str, bytes | None]], names: frozenset[str]) -> str | None:
+    """The allowed headers, as a JSON object of texts; of one that is there twice, the last."""
+    texts = {
+        name: None if value is None else value.decode("utf-8", "backslashreplace")
+        for name, value in headers
+        if name in names
+    }
+    return json.dumps(texts, ensure_ascii=False) if texts else None

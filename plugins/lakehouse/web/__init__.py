@@ -1,0 +1,1 @@
+"""Pages that the lakehouse adds to Airflow's web interface."""

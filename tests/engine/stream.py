@@ -1,0 +1,139 @@
+"""A topic that only one test sends messages to, and its contract."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from confluent_kafka import Producer
+from confluent_kafka import TopicPartition as DriverPartition
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+
+from lakehouse.broker import KafkaBroker
+from lakehouse.certificate import Account, read_certificate
+from lakehouse.contracts.kafka_contract import KafkaContract
+from lakehouse.drain.drain import Drain, DrainReport
+from lakehouse.drain.limits import DrainWindow, FlushLimits
+
+if TYPE_CHECKING:
+    from tests.engine.conftest import Platform
+
+Value = bytes | str | Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The topic of one test."""
+
+    platform: Platform
+    contract: KafkaContract
+    contract_path: Any
+    settings: dict[str, str]
+
+    @property
+    def topic(self) -> str:
+        assert self.contract.origin.topic is not None
+        return self.contract.origin.topic
+
+    @property
+    def group(self) -> str:
+        return self.contract.origin.group
+
+    @property
+    def admin(self) -> AdminClient:
+        return AdminClient(self.settings)
+
+    @property
+    def broker(self) -> KafkaBroker:
+        return KafkaBroker(self.settings)
+
+    def create(self, *, partitions: int = 1, settings: Mapping[str, str] | None = None) -> None:
+        admin = self.admin
+        admin.create_topics([NewTopic(self.topic, partitions, 1, config=dict(settings or {}))])[
+            self.topic
+        ].result()
+
+    def delete(self) -> None:
+        admin = self.admin
+        admin.delete_topics([self.topic])[self.topic].result()
+
+    def add_partitions(self, partitions: int) -> None:
+        admin = self.admin
+        admin.create_partitions([NewPartitions(self.topic, partitions)])[self.topic].result()
+
+    def send(self, values: Iterable[Value], *, partition: int = 0, **options: Any) -> None:
+        """Send values in order, and wait until the broker has them."""
+        producer = Producer({**self.settings, "linger.ms": 5})
+        self.send_with(producer, values, partition=partition, **options)
+
+    def send_with(
+        self, producer: Producer, values: Iterable[Value], *, partition: int = 0, **options: Any
+    ) -> None:
+        for value in values:
+            producer.produce(self.topic, encoded(value), partition=partition, **options)
+        assert producer.flush(60) == 0
+
+    def forget(self, *, before: int, partition: int = 0) -> None:
+        """Delete messages as retention does."""
+        admin = self.admin
+        place = DriverPartition(self.topic, partition, before)
+        for future in admin.delete_records([place]).values():
+            future.result()
+
+    def drain(self, *, limits: FlushLimits | None = None, **options: Any) -> DrainReport:
+        """Drain to the ends that the partitions have now."""
+        return self.make_drain(limits=limits, **options).run()
+
+    def make_drain(self, *, limits: FlushLimits | None = None, **options: Any) -> Drain:
+        platform = self.platform
+        return Drain(
+            self.contract,
+            **{
+                "table": platform.table,
+                "broker": self.broker,
+                "engine": platform.engine,
+                "store": platform.store,
+                "names": platform.settings.names,
+                "limits": limits or FlushLimits(records=100_000, seconds=1),
+                "window": DrainWindow(until_end=True),
+                "run": "tests",
+                **options,
+            },
+        )
+
+    def accounts(self) -> list[Account]:
+        """The certificate's lines of this topic's partitions, in their order."""
+        found = read_certificate(self.platform.engine).accounts
+        own = [account for account in found if account.contract == self.contract.name]
+        return sorted(own, key=lambda account: (account.source or "", account.finished_at))
+
+    def bronze(self, columns: str) -> list[tuple[Any, ...]]:
+        """Columns of this topic's bronze rows, in the order of partitions and offsets."""
+        return self.platform.rows(
+            f"select {columns} from iceberg.bronze.service_events_raw "
+            "join iceberg.bronze.sources as s on _source_id = s.source_id "
+            "where s.contract = ? order by s.source, _position",
+            self.contract.name,
+        )
+
+    def ledger(self, columns: str) -> list[tuple[Any, ...]]:
+        return self.platform.rows(
+            f"select {columns} from iceberg.bronze.ledger where contract = ? "
+            "order by source, first_position, next_position",
+            self.contract.name,
+        )
+
+    def rejects(self, columns: str) -> list[tuple[Any, ...]]:
+        return self.platform.rows(
+            f"select {columns} from iceberg.bronze.open_rejects where contract = ? "
+            "order by source, record_position",
+            self.contract.name,
+        )
+
+
+def encoded(value: Value) -> bytes | None:
+    if isinstance(value, Mapping):
+        return json.dumps(value).encode()
+    return value.encode() if isinstance(value, str) else value

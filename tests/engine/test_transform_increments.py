@@ -1,0 +1,288 @@
+"""Whatever happens to bronze, and whenever dbt runs meanwhile: silver and gold are what a full refresh makes."""
+
+from __future__ import annotations
+
+import json
+import random
+import uuid
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+
+import pytest
+
+from tests.engine.conftest import Platform
+from tests.engine.transform_warehouse import BronzeRow, Warehouse, utc
+
+pytestmark = pytest.mark.engine
+
+FIRST_DAY = utc(2026, 9, 28)
+TENANTS = ("pb.amritsar", "ke.nairobi", "ken.bomet.town", "pb.testing")
+LIFE = (
+    "CaseSubmitted",
+    "CaseAssigned",
+    "CaseResolved",
+    "CaseReopened",
+    "CaseAssigned",
+    "CaseResolved",
+    "CaseClosed",
+)
+STATUSES = {
+    "CaseSubmitted": "OPEN",
+    "CaseAssigned": "ASSIGNED",
+    "CaseResolved": "RESOLVED",
+    "CaseReopened": "REOPENED",
+    "CaseClosed": "CLOSED",
+    "CaseCommented": None,
+}
+
+
+@pytest.fixture(scope="module")
+def warehouse(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    # Few at once, so that full refreshes are made of shares.
+    warehouse = Warehouse(platform, f"t{uuid.uuid4().hex[:8]}", tmp_path_factory.mktemp("dbt"), events_at_once=200)
+    warehouse.create()
+    outcome = warehouse.dbt("seed")
+    assert outcome.success, outcome.exception
+    warehouse.build()
+    yield warehouse
+    warehouse.drop()
+
+
+class History:
+    """Draws what happens to bronze, and does it."""
+
+    def __init__(self, warehouse: Warehouse, draws: random.Random) -> None:
+        self.warehouse = warehouse
+        self.draws = draws
+        self.loads: dict[str, list[BronzeRow]] = {}
+        self.by_hand: list[BronzeRow] = []
+        self.unrecorded: list[tuple[str, str]] = []
+        self.case_numbers = range(12)
+        self.done: list[str] = []
+
+    def step(self) -> None:
+        deeds = (
+            self.load,
+            self.load,
+            self.load_again,
+            self.load_again,
+            self.load_that_began_earlier,
+            self.load_without_ledger_row,
+            self.unload,
+            self.unload_without_dates,
+            self.unload_a_first_arrival,
+            self.unload_a_first_arrival,
+            self.insert_by_hand,
+            self.insert_by_hand,
+            self.delete_by_hand,
+            self.compact,
+            self.expire_snapshots,
+            self.forget_last_build,
+            self.change_a_seed,
+        )
+        deed = self.draws.choice(deeds)
+        self.done.append(deed.__name__)
+        deed()
+
+    @property
+    def rows(self) -> list[BronzeRow]:
+        return [row for rows in self.loads.values() for row in rows] + self.by_hand
+
+    def event(self) -> BronzeRow:
+        case = self.draws.choice(self.case_numbers)
+        tenant = TENANTS[case % len(TENANTS)]
+        kind = self.draws.choice(tuple(STATUSES))
+        # few different times, so that some events of a case happen at once
+        time = FIRST_DAY + timedelta(hours=6 * self.draws.randrange(20), milliseconds=self.draws.randrange(2))
+        attributes: dict[str, object] = {"digit_status": None}
+        if self.draws.random() < 0.6:
+            attributes["event_id"] = uuid.UUID(int=self.draws.getrandbits(128)).hex
+        if self.draws.random() < 0.4:
+            attributes |= {"sla_hours": self.draws.choice((4, 24, "72")), "complaint_type": "IllegalParking"}
+        text: str | None = json.dumps(attributes)
+        if self.draws.random() < 0.15:
+            text = self.draws.choice((None, "{", "[1]", '{"a": 1, "a": 2}'))
+        return BronzeRow(
+            event_date=self.draws.choice((time.date(), time.date(), time.date(), date(2026, 9, 27), None)),
+            event_time=time,
+            tenant_id=tenant if self.draws.random() < 0.95 else None,
+            entity_id=f"CASE-{case}",
+            event_type=kind,
+            status=STATUSES[kind],
+            attributes=text,
+            channel=self.draws.choice(("web", "mobileapp", "RB Bot", None)),
+            ward_id=self.draws.choice(("W1", "W2", None)),
+            service=self.draws.choice(("PGR", "PGR", "PGR", "pgr", "WATER")),
+        )
+
+    def copies(self) -> list[BronzeRow]:
+        """Some events again, some of them under another date of bronze and with another ward."""
+        if not self.rows:
+            return []
+        return [
+            row
+            if self.draws.random() < 0.5
+            else row._replace(event_date=date(2026, 8, self.draws.randrange(1, 31)), ward_id="W9")
+            for row in self.draws.sample(self.rows, min(len(self.rows), self.draws.randrange(1, 6)))
+        ]
+
+    def _load(self, rows: list[BronzeRow], *, at: datetime | None = None, recorded: bool = True) -> None:
+        source_id = f"src{uuid.UUID(int=self.draws.getrandbits(128)).hex[:12]}"
+        at = at or utc(2026, 11, 1) + timedelta(seconds=self.draws.randrange(100_000))
+        keyed = [
+            row._replace(source_id=source_id, position=position, ingested_at=at)
+            for position, row in enumerate(rows)
+        ]
+        query_id = self.warehouse.insert(keyed)
+        self.loads[source_id] = keyed
+        if recorded:
+            self._record(source_id, query_id)
+        else:
+            self.unrecorded.append((source_id, query_id))
+
+    def _record(self, source_id: str, query_id: str) -> None:
+        self.warehouse.record(
+            self.loads[source_id],
+            source_id=source_id,
+            finished_at=utc(2026, 11, 2),
+            query_id=query_id,
+            kind=self.draws.choice(("load", "load", "load", "replay")),
+        )
+
+    def load(self) -> None:
+        self._load([self.event() for _ in range(self.draws.randrange(1, 12))])
+
+    def load_again(self) -> None:
+        self._load([*self.copies(), self.event()])
+
+    def load_that_began_earlier(self) -> None:
+        self._load([*self.copies(), self.event()], at=utc(2026, 10, 1) - timedelta(seconds=len(self.loads)))
+
+    def load_without_ledger_row(self) -> None:
+        self._load([*self.copies(), self.event()], recorded=False)
+
+    def unload(self, *, source_id: str | None = None, with_touched: bool = True) -> None:
+        done = [source for source in self.loads if source not in dict(self.unrecorded)]
+        if not done:
+            return
+        source_id = source_id or self.draws.choice(done)
+        rows = self.loads.pop(source_id)
+        self.warehouse.rows(
+            f"delete from {self.warehouse.bronze} where _source_id = ?",
+            source_id,
+        )
+        self.warehouse.record(
+            rows,
+            source_id=source_id,
+            finished_at=utc(2026, 11, 3),
+            kind="unload",
+            with_touched=with_touched,
+        )
+
+    def unload_without_dates(self) -> None:
+        self.unload(with_touched=False)
+
+    def unload_a_first_arrival(self) -> None:
+        """Take out the load of an event's row where another date of bronze has a copy of the event."""
+        copies: dict[tuple[object, ...], list[BronzeRow]] = {}
+        for row in (row for rows in self.loads.values() for row in rows if "event_id" in (row.attributes or "")):
+            copies.setdefault((row.tenant_id, row.attributes), []).append(row)
+        firsts = [
+            min(rows, key=lambda row: (row.ingested_at, row.source_id, row.position)).source_id
+            for rows in copies.values()
+            if len({row.event_date for row in rows}) > 1
+        ]
+        if sources := [source for source in firsts if source not in dict(self.unrecorded)]:
+            self.unload(source_id=self.draws.choice(sources))
+
+    def insert_by_hand(self) -> None:
+        rows = [
+            row._replace(source_id=None, position=None, ingested_at=None) for row in (*self.copies(), self.event())
+        ]
+        if self.draws.random() < 0.5:
+            rows.append(rows[0])
+        self.warehouse.insert(rows)
+        self.by_hand += rows
+
+    def delete_by_hand(self) -> None:
+        if not self.by_hand:
+            return
+        entity_id = self.draws.choice(self.by_hand).entity_id
+        self.by_hand = [row for row in self.by_hand if row.entity_id != entity_id]
+        self.warehouse.rows(
+            f"delete from {self.warehouse.bronze} where _source_id is null and entity_id = ?",
+            entity_id,
+        )
+
+    def compact(self) -> None:
+        self.warehouse.rows(f"alter table {self.warehouse.bronze} execute optimize")
+
+    def expire_snapshots(self) -> None:
+        """By hand, then forgotten before anybody looked."""
+        self.insert_by_hand()
+        self.warehouse.expire_bronze_snapshots()
+
+    def forget_last_build(self) -> None:
+        """A run that died after its merge and before it wrote down what it took."""
+        schema = f"iceberg.{self.warehouse.name}_silver"
+        self.warehouse.rows(
+            f"delete from {schema}.taken_inputs where kind <> 'settings' and build = "
+            f"(select max_by(build, taken_at) from {schema}.taken_inputs)"
+        )
+
+    def change_a_seed(self) -> None:
+        self.warehouse.rows(
+            f"insert into iceberg.{self.warehouse.name}_reference.sla_targets values ('pb', 'IllegalParking', ?)",
+            float(self.draws.randrange(1, 50)),
+        )
+
+    def finish_loads(self) -> None:
+        for source_id, query_id in self.unrecorded:
+            self._record(source_id, query_id)
+        self.unrecorded = []
+
+
+def expected_events(rows: list[BronzeRow]) -> int:
+    """The number of events that have ids of their own, as a reader of bronze counts them."""
+    identified = set()
+    for row in rows:
+        if row.service.upper() != "PGR" or row.tenant_id is None or not row.attributes:
+            continue
+        try:
+            attributes = json.loads(row.attributes)
+        except ValueError:
+            continue
+        if isinstance(attributes, dict) and "event_id" in attributes:
+            identified.add((row.tenant_id, attributes["event_id"]))
+    return len(identified)
+
+
+@pytest.fixture(scope="module")
+def history_of_all(warehouse: Warehouse) -> History:
+    """What all sequences did: they go on from each other, as days do."""
+    return History(warehouse, random.Random(0))
+
+
+@pytest.mark.parametrize(
+    "seed", [*range(5), *(pytest.param(number, marks=pytest.mark.long) for number in range(5, 50))]
+)
+def test_any_sequence_of_increments_gives_what_a_full_refresh_gives(warehouse, history_of_all, seed):
+    history = history_of_all
+    history.draws = random.Random(seed)
+    history.done = []
+    for _ in range(2):
+        for _ in range(history.draws.randrange(3, 7)):
+            history.step()
+        warehouse.build()
+        history.done.append("build")
+    history.finish_loads()
+    warehouse.build()
+    by_increments = warehouse.stored()
+
+    warehouse.build("--full-refresh")
+
+    assert by_increments == warehouse.stored(), history.done
+    identified = warehouse.rows(
+        f"select count(*) from iceberg.{warehouse.name}_silver.silver_pgr_events where length(event_id) = 32"
+    )
+    assert identified == [(expected_events(history.rows),)]

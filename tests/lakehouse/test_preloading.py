@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import importlib
+from unittest import mock
+
+import pytest
+
+from lakehouse.preloading import preload
+
+
+@pytest.fixture
+def imported(monkeypatch: pytest.MonkeyPatch) -> mock.Mock:
+    importing = mock.create_autospec(importlib.import_module)
+    monkeypatch.setattr(importlib, "import_module", importing)
+    return importing
+
+
+@pytest.mark.parametrize(
+    "arguments", [["airflow", "scheduler", "--skip-serve-logs"], ["airflow", "celery", "worker"]]
+)
+def test_the_process_that_tasks_are_forked_from_imports_for_them(imported: mock.Mock, arguments: list[str]):
+    assert preload(arguments)
+    assert mock.call("dbt.cli.main") in imported.call_args_list
+
+
+@pytest.mark.parametrize("arguments", [["airflow", "api-server"], ["airflow", "dags", "test"], ["pytest"], []])
+def test_no_other_process_waits_for_that(imported: mock.Mock, arguments: list[str]):
+    assert not preload(arguments)
+    imported.assert_not_called()
