@@ -1,4 +1,4 @@
--- Lives of complaints by hand: each submitted, assigned, resolved and closed over five days; every tenth stays open.
+-- Lives of complaints by hand: each submitted, assigned, resolved and closed over five days, and every tenth stays open.
 insert into {{ bronze | identifier }} (
     event_date,
     event_time,

@@ -1,4 +1,4 @@
--- What gold says of the cases of some sources; what only the clock knows is told for a moment of its own.
+-- What gold says of the cases of some sources. What only the clock knows is told for a moment of its own.
 with listed as (
     select sources.source_id
     from unnest(cast(json_parse({{ bind(source_ids) }}) as array(varchar))) as sources (source_id)
