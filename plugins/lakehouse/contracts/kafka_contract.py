@@ -91,6 +91,8 @@ class TopicsOrigin(Section):
     on_gap: OnGap = OnGap.STOP
     headers: tuple[NotEmpty, ...] = ()
     """Names of message headers that may be kept; all others are dropped."""
+    keep_keys: bool | None = None
+    """Whether rejects keep the keys of their messages; unsaid, they do unless the contract scrubs."""
 
     @model_validator(mode="after")
     def _names_topics_in_one_way(self) -> TopicsOrigin:
@@ -122,6 +124,11 @@ class KafkaContract(Contract):
     batch: DrainLimits = DrainLimits()
     schedule: Cron | None = None
     """Cron of runs that drain what is there; unsaid, runs follow each other without a pause."""
+
+    @property
+    def keeps_keys(self) -> bool:
+        """Whether the keys of messages may be kept: nothing scrubs them, and a key may name a person."""
+        return not self.scrubs if self.origin.keep_keys is None else self.origin.keep_keys
 
     def _judging_of_kind(self) -> dict[str, Any]:
         return super()._judging_of_kind() | {"headers": sorted(self.origin.headers)}

@@ -95,6 +95,8 @@ class DrainPartitionsOperator(KafkaOperator):
         report = drain.run()
         summary = asdict(report)
         self.log.info("%s: %s", self.source, summary)
+        if not report.partitions:
+            raise AirflowSkipException("The topics are not there (yet); see the log")
         if not report.flushes:
             raise AirflowSkipException("There was nothing new")
         for asset in self.outlets:

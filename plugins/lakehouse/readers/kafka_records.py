@@ -1,6 +1,6 @@
 """Kafka messages as JSON records: an offset is a position, a value is a record.
 
-What a message has beside its value (key, time, headers that the contract allows) is kept with its reject.
+What a message has beside its value (time, key and headers if the contract allows them) is kept with its reject.
 """
 
 from __future__ import annotations
@@ -58,8 +58,11 @@ def with_messages(batch: JudgedBatch, messages: Sequence[KafkaMessage], *, contr
     if not batch.rejects:
         return batch
     by_offset = {message.offset(): message for message in messages}
-    kept = frozenset(contract.origin.headers)
-    rejects = tuple(_of_message(reject, by_offset[reject.position], kept) for reject in batch.rejects)
+    headers, keeps_key = frozenset(contract.origin.headers), contract.keeps_keys
+    rejects = tuple(
+        _of_message(reject, by_offset[reject.position], headers=headers, keeps_key=keeps_key)
+        for reject in batch.rejects
+    )
     return replace(batch, rejects=rejects)
 
 
@@ -71,13 +74,13 @@ def _refused(value: bytes | None, *, offset: int, limit: int, keep: bool) -> Rej
     return passing.ended().reject(position=offset, limit=limit, line=None, keep=keep)
 
 
-def _of_message(reject: Reject, message: KafkaMessage, kept: frozenset[str]) -> Reject:
+def _of_message(reject: Reject, message: KafkaMessage, *, headers: frozenset[str], keeps_key: bool) -> Reject:
     kind, milliseconds = message.timestamp()
     return replace(
         reject,
-        key=message.key(),
+        key=message.key() if keeps_key else None,
         timestamp=None if kind == _NO_TIME else _EPOCH + timedelta(milliseconds=milliseconds),
-        headers=_kept(message.headers() or (), kept),
+        headers=_kept(message.headers() or (), headers),
     )
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
 from lakehouse.readers.json_block import JsonBlockJudge
 from lakehouse.readers.judged_batch import JudgedBatch
 from lakehouse.readers.kafka_records import block_of, with_messages
@@ -50,6 +52,23 @@ def test_a_reject_keeps_key_time_and_the_headers_that_are_allowed(table):
     assert reject.key == b"\xff"
     assert reject.timestamp == datetime(2026, 10, 1, 12, 0, 0, 250_000, tzinfo=UTC)
     assert reject.headers == '{"trace": "2\\\\xff", "none": null}'
+
+
+@pytest.mark.parametrize(
+    ("contract", "kept"),
+    [
+        ({}, b"9800000001"),
+        ({"origin": {"keep_keys": False}}, None),
+        ({"scrub": ["citizen"]}, None),
+        ({"scrub_to_length": ["citizen.comment"]}, None),
+        ({"scrub": ["citizen"], "origin": {"keep_keys": True}}, b"9800000001"),
+    ],
+)
+def test_a_key_that_nothing_scrubs_is_kept_only_where_nothing_is_scrubbed_or_the_contract_allows_it(
+    table, contract, kept
+):
+    [reject] = judged(table, SentMessage(0, b"{", named=b"9800000001"), **contract).rejects
+    assert reject.key == kept
 
 
 def test_a_message_without_time_and_headers_has_none(table):
