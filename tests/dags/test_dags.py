@@ -24,7 +24,7 @@ DRAINS = {f"ingest_kafka__{source.contract.name}" for source in sources.usable_s
 EXPECTED = INGEST | DRAINS | {"ingest_rows", "maintain_tables", "transform_events"}
 INGEST_GRAPH = """\
 wait: all_success > plan
-plan: all_success > load.insert load.stage
+plan: all_success > load.insert load.stage report
 load.stage: all_success > load.drop load.insert (mapped, setup)
 load.insert: all_success > load.drop report (mapped)
 load.drop: all_done_setup_success > (mapped, teardown)
@@ -122,6 +122,7 @@ def test_maintenance_keeps_every_table_that_loads_write(dag_bag: DagBag):
     [maintain] = [task for task in dag_bag.dags["maintain_tables"].tasks if task.task_id == "maintain"]
     assert sorted(maintain.expand_input.value["table"]) == [
         "iceberg.bronze.ledger",
+        "iceberg.bronze.refusals",
         "iceberg.bronze.rejects",
         "iceberg.bronze.service_events_raw",
         "iceberg.bronze.sources",
