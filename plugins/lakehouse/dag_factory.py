@@ -132,9 +132,7 @@ def _arrival_or_time(contract: FilesContract) -> AssetOrTimeSchedule | str | Non
     landing = Asset(
         name=f"landing.{contract.name}", watchers=[AssetWatcher(name=f"arrival.{contract.name}", trigger=trigger)]
     )
-    return AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable(contract.schedule, timezone="UTC"), assets=landing
-    )
+    return AssetOrTimeSchedule(timetable=CronTriggerTimetable(contract.schedule, timezone="UTC"), assets=landing)
 
 
 def ingest_rows_dag(sources: Sequence[Source[RowsContract]]) -> DAG:

@@ -57,36 +57,39 @@ class Watch:
         :raises LakehouseError: the store does not answer, or refuses; the next look reads the same pages.
         """
         is_first = self._last_cycle is None and not self._after
-        objects, fresh, ends_cycle = self._read()
-        if self._last_cycle is None:
+        versions, after = self._read()
+        ends_cycle = not after
+        marks = {_mark(version): version.key for version in versions}
+        fresh = [
+            key
+            for mark, key in marks.items()
+            if mark not in self._this_cycle and mark not in (self._last_cycle or ())
+        ]
+        self._this_cycle.update(marks)
+        if self._last_cycle is not None:
+            news = len(fresh)
+        else:
             # Nothing is known to be old. Who came behind a page that was read is found by the run that is started
             # when all of them were.
-            known = len(self._this_cycle)
-            news = objects if is_first else known if ends_cycle else 0
-        else:
-            news = len(fresh)
+            news = len(versions) if is_first else len(self._this_cycle) if ends_cycle else 0
+        self._after = after
         if ends_cycle:
-            self._last_cycle, self._this_cycle, self._after = self._this_cycle, set(), ""
-        return Look(objects=objects, news=news, example=fresh[0] if fresh else "", ends_cycle=ends_cycle)
+            self._last_cycle, self._this_cycle = self._this_cycle, set()
+        return Look(
+            objects=len(versions), news=news, example=fresh[0] if fresh and news else "", ends_cycle=ends_cycle
+        )
 
-    def _read(self) -> tuple[int, list[str], bool]:
-        """How many objects the pages have, the keys that were not known, and whether they are the last pages."""
-        objects = 0
-        fresh: list[str] = []
+    def _read(self) -> tuple[list[ObjectVersion], str]:
+        """What the next pages have of the source, and the last key of them; empty when it is the last of all."""
+        after = self._after
+        versions: list[ObjectVersion] = []
         for _ in range(self._pages):
-            page = self._store.list_page(bucket=self._bucket, prefix=self._glob.literal_prefix, after=self._after)
-            for version in page.objects:
-                if not self._glob.matches(version.key):
-                    continue
-                objects += 1
-                mark = _mark(version)
-                if mark not in self._this_cycle and mark not in (self._last_cycle or ()):
-                    fresh.append(version.key)
-                self._this_cycle.add(mark)
+            page = self._store.list_page(bucket=self._bucket, prefix=self._glob.literal_prefix, after=after)
+            versions += [version for version in page.objects if self._glob.matches(version.key)]
             if page.is_last:
-                return objects, fresh, True
-            self._after = page.objects[-1].key
-        return objects, fresh, False
+                return versions, ""
+            after = page.objects[-1].key
+        return versions, after
 
 
 def _mark(version: ObjectVersion) -> int:

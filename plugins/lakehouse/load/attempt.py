@@ -93,7 +93,7 @@ class Failure:
     """A source of the batch that was not staged, and why.
 
     :param is_terminal: whether somebody must change something before it can load.
-    :param refused_as: the kind of error, when reading the same bytes under the same contract would end in it again.
+    :param refused_as: the kind of error, when the same bytes under the same contract would end in it again.
     """
 
     source: str

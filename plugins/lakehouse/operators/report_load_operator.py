@@ -17,8 +17,8 @@ _COUNTS = ("sources", "records", "rows", "rejects", "objects_left_out")
 class ReportLoadOperator(BaseOperator):
     """Adds up what the inserts report.
 
-    A task of its own, so that what was loaded is announced although the run fails for what was not. What an earlier
-    run failed for is named, and does not fail this one.
+    A task of its own, so that what was loaded is announced although the run fails for what was not. What an
+    earlier run failed for is named, and does not fail this one.
 
     :param source: name of the contract.
     :param reports: what the inserts returned. (templated)

@@ -34,9 +34,7 @@ class ArrivalTrigger(BaseEventTrigger):
     :param s3_conn_id: connection of type AWS.
     """
 
-    def __init__(
-        self, *, source: str, bucket: str, key: str, every: float, pages: int, s3_conn_id: str
-    ) -> None:
+    def __init__(self, *, source: str, bucket: str, key: str, every: float, pages: int, s3_conn_id: str) -> None:
         super().__init__()
         self.source = source
         self.bucket = bucket

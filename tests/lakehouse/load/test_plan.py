@@ -286,9 +286,7 @@ class TestRefused:
         found = plan_files(contract_with(changed), store=store, ledger=ledger)
         assert keys(found) == ["staging/parking_1.jsonl"]
 
-    def test_what_says_nothing_of_a_file_does_not_have_it_tried_again(
-        self, contract_with, store, ledger, refused
-    ):
+    def test_what_says_nothing_of_a_file_does_not_have_it_tried_again(self, contract_with, store, ledger, refused):
         changed = contract_with('owner: somebody else\nschedule: "0 * * * *"\n')
         assert plan_files(changed, store=store, ledger=ledger).refused == (refused,)
 

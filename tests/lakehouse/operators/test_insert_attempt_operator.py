@@ -100,8 +100,9 @@ def test_objects_that_were_left_out_do_not_fail_the_insert_and_the_report_stays_
     summary = operator.execute(context)
     assert summary["objects_left_out"] == 1_000
     assert len(summary["failures"]) == 50
-    assert summary["failures"][0] | {"source": "s3://warehouse/0", "message": "damaged", "is_terminal": True} == (
-        summary["failures"][0]
+    assert (
+        summary["failures"][0] | {"source": "s3://warehouse/0", "message": "damaged", "is_terminal": True}
+        == (summary["failures"][0])
     )
 
 
