@@ -20,7 +20,7 @@ ODD_NAMES = [
     "a%2Fb.jsonl",
     "a+b&c=d.jsonl",
     "quote'\"s.jsonl",
-    "ಅಮೃತಸರ – ਅੰਮ੍ਰਿਤਸਰ 🚰.jsonl",
+    "ಅಮೃತಸರ ਅੰਮ੍ਰਿਤਸਰ 🚰.jsonl",
     "_leading.jsonl",
     ".leading.jsonl",
     "a?b*c[d].jsonl",

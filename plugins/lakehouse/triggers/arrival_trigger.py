@@ -35,7 +35,7 @@ class ArrivalTrigger(BaseEventTrigger):
     """
 
     def __init__(self, *, source: str, bucket: str, key: str, every: float, pages: int, s3_conn_id: str) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.source = source
         self.bucket = bucket
         self.key = key
@@ -60,7 +60,8 @@ class ArrivalTrigger(BaseEventTrigger):
             else:
                 announcement = announcements.after(look, now=asyncio.get_running_loop().time())
                 if announcement is not None:
-                    yield TriggerEvent({"source": self.source, **asdict(announcement)})
+                    payload = {"source": self.source, **asdict(announcement)}
+                    yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
             await asyncio.sleep(pause)
 
     def _look(self) -> Look:

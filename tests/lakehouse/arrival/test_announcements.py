@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,4 +47,4 @@ def test_everything_is_told_once_the_news_end_and_never_too_often(news):
     events = told([*news, *[0] * 10])
     assert sum(objects for _, objects in events) == sum(news)
     times = [time for time, _ in events]
-    assert all(later - earlier >= 10 for earlier, later in zip(times, times[1:], strict=False))
+    assert all(later - earlier >= 10 for earlier, later in pairwise(times))
