@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import pytest
 
 from stack.dag_runs import DagRuns
 from stack.lifecycle import Stack
+from stack.supervision import Supervisor
 from tests.engine.conftest import Platform, event, lines
 from tests.engine.test_killed_engine import kill
 
@@ -70,10 +72,21 @@ def test_objects_that_come_start_few_runs_and_each_is_recorded_once(
 
 
 def test_objects_that_come_while_the_triggerer_is_dead_arrive_when_it_is_back(
-    platform: Platform, landing: str, put: Callable[[range], None], running_stack: Stack
+    platform: Platform, landing: str, put: Callable[[range], None], running_stack: Stack, dag_runs: DagRuns
 ):
+    supervisor = Supervisor(running_stack.layout)
     put(range(5))
     kill(running_stack, "triggerer")
+    supervisor.stop("triggerer")
+    # No run that began before may be the one that finds what comes now.
+    while dag_runs.api._answer("GET", f"/api/v2/dags/{DAG}/dagRuns", params={"state": ["queued", "running"]})[
+        "total_entries"
+    ]:
+        time.sleep(PAUSE_SECONDS)
     put(range(5, 25))
+    began = datetime.now(UTC)
+    supervisor.start("triggerer")
     found = arrived(platform, landing, objects=25)
     assert len({source for source, _ in found}) == len(found) == 25
+    started = max(run.split("/")[1].partition("__")[2].rpartition("_")[0] for _, run in found)
+    assert datetime.fromisoformat(started) > began
