@@ -11,6 +11,7 @@ It disturbs nobody: a load that reads a snapshot which expires meanwhile fails o
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from datetime import timedelta
 
 from airflow.sdk import DAG
@@ -23,7 +24,7 @@ from lakehouse.paths import BRONZE_TABLES
 from lakehouse.tables.definition import read_table_definitions
 
 protocol = ProtocolTables()
-tables = [*read_table_definitions(BRONZE_TABLES), protocol.sources, protocol.ledger, protocol.rejects]
+tables = [*read_table_definitions(BRONZE_TABLES), *astuple(protocol)]
 
 with DAG(
     dag_id="maintain_tables",

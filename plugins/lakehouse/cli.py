@@ -21,7 +21,7 @@ from lakehouse.engine_check import EngineCheck
 from lakehouse.errors import LakehouseError, TerminalError, TransientError
 from lakehouse.load.files import load_files
 from lakehouse.load.ledger import Ledger
-from lakehouse.load.plan import plan_files
+from lakehouse.load.plan import Plan, plan_files
 from lakehouse.load.protocol import StepDone
 from lakehouse.load.rows import RowsReport
 from lakehouse.paths import BRONZE_TABLES, DBT_MANIFEST
@@ -174,6 +174,7 @@ def load(source: str, pattern: str | None, dry_run: bool) -> None:  # noqa: FBT0
         click.echo(f"{plan.objects_planned} of {plan.objects_seen} objects would be loaded:")
         for planned in (planned for batch in plan.batches for planned in batch.sources):
             click.echo(f"  {planned.version.uri} ({planned.size:,} bytes) from record {planned.first_position}")
+        _tell_refused(plan)
         return
     failed = 0
     reports = load_files(
@@ -184,6 +185,7 @@ def load(source: str, pattern: str | None, dry_run: bool) -> None:  # noqa: FBT0
         names=settings.names,
         pattern=pattern,
         run="lakehouse load",
+        on_planned=_tell_refused,
         on_step=_tell_step,
     )
     for report in reports:
@@ -262,6 +264,15 @@ class SourcesLeftOutError(TerminalError):
     def __init__(self, *, count: int) -> None:
         super().__init__(f"{count} objects were left out.", remedy="The reasons are above; the others are loaded.")
         self.count = count
+
+
+def _tell_refused(plan: Plan) -> None:
+    for refusal in plan.refused:
+        click.echo(
+            f"  refused earlier ({refusal.refused_at:%Y-%m-%d %H:%M}; --key tries it again): "
+            f"{refusal.source}: {refusal.message}",
+            err=True,
+        )
 
 
 def _tell_step(done: StepDone) -> None:

@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, Asset, Param, TriggerRule, task_group
+from airflow.sdk import (
+    DAG,
+    Asset,
+    AssetOrTimeSchedule,
+    AssetWatcher,
+    CronTriggerTimetable,
+    Param,
+    TriggerRule,
+    XComArg,
+    task_group,
+)
 
 from lakehouse.ingest_document import drain_document, ingest_document, ingest_rows_document
 from lakehouse.load.rows import MOST_KEY_CHARACTERS, MOST_ROWS
@@ -20,12 +30,14 @@ from lakehouse.operators.drain_partitions_operator import (
 from lakehouse.operators.drop_attempt_operator import DropAttemptOperator
 from lakehouse.operators.insert_attempt_operator import InsertAttemptOperator
 from lakehouse.operators.insert_rows_operator import InsertRowsOperator
+from lakehouse.operators.lakehouse_operator import S3_CONNECTION
 from lakehouse.operators.list_partitions_operator import ListPartitionsOperator
 from lakehouse.operators.object_sensor import ObjectSensor
-from lakehouse.operators.plan_files_operator import PlanFilesOperator
+from lakehouse.operators.plan_files_operator import REFUSED_EARLIER, PlanFilesOperator
 from lakehouse.operators.report_load_operator import ReportLoadOperator
 from lakehouse.operators.stage_files_operator import StageFilesOperator
 from lakehouse.row_insertion import DEFAULT_SOURCE
+from lakehouse.triggers.arrival_trigger import ArrivalTrigger
 
 if TYPE_CHECKING:
     from lakehouse.contracts import FilesContract, KafkaContract, RowsContract
@@ -72,7 +84,7 @@ def ingest_files_dag(source: Source[FilesContract]) -> DAG:
         dag_id=f"ingest_files__{contract.name}",
         description=contract.description or None,
         doc_md=ingest_document(source),
-        schedule=contract.schedule,
+        schedule=_arrival_or_time(contract),
         start_date=START_DATE,
         catchup=False,
         max_active_runs=_ACTIVE_RUNS,
@@ -98,9 +110,29 @@ def ingest_files_dag(source: Source[FilesContract]) -> DAG:
             task_id="report",
             source=contract.name,
             reports=_load_batch(source).expand(batch=plan.output),
+            refused_earlier=XComArg(plan, key=REFUSED_EARLIER),
+            # With nothing to load it still names what was refused; it is skipped with the plan.
             trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
         )
     return dag
+
+
+def _arrival_or_time(contract: FilesContract) -> AssetOrTimeSchedule | str | None:
+    """By objects that come and by the clock; an event that is lost, doubled or late costs time and no data."""
+    if contract.schedule is None or not contract.is_watched:
+        return contract.schedule
+    trigger = ArrivalTrigger(
+        source=contract.name,
+        bucket=contract.origin.bucket,
+        key=contract.origin.key,
+        every=contract.arrival.every.total_seconds(),
+        pages=contract.arrival.pages,
+        s3_conn_id=S3_CONNECTION,
+    )
+    landing = Asset(
+        name=f"landing.{contract.name}", watchers=[AssetWatcher(name=f"arrival.{contract.name}", trigger=trigger)]
+    )
+    return AssetOrTimeSchedule(timetable=CronTriggerTimetable(contract.schedule, timezone="UTC"), assets=landing)
 
 
 def ingest_rows_dag(sources: Sequence[Source[RowsContract]]) -> DAG:

@@ -10,12 +10,13 @@
     │   ├── OtherRowsError            other rows were handed over under the same key
     │   ├── RowsRefusedError          a call's rows are refused as a whole
     │   ├── ObjectNotFoundError       a named object is not in the store
-    │   ├── SchemaMismatchError       (readers) a file's columns are not the contract's
-    │   ├── DamagedFileError          (readers) a file cannot be read to its end
-    │   ├── ForeignFileError          (readers) a file is a ZIP archive, a workbook or the like
-    │   ├── RejectBudgetError         more rejects than the contract allows
+    │   ├── FileRefusedError          a file is not loaded until it, or its contract, is another
+    │   │   ├── SchemaMismatchError   (readers) a file's columns are not the contract's
+    │   │   ├── DamagedFileError      (readers) a file cannot be read to its end
+    │   │   ├── ForeignFileError      (readers) a file is a ZIP archive, a workbook or the like
+    │   │   ├── RejectBudgetError     more rejects than the contract allows
+    │   │   └── BegunOtherwiseError   a half-loaded source would go on under other positions or into another table
     │   ├── SourceIdentityError       one source id, two identities
-    │   ├── BegunOtherwiseError       a half-loaded source would go on under other positions or into another table
     │   ├── TargetChangedError        what was staged is meant for another table
     │   ├── PositionsNotDistinctError the staged keys would double rows
     │   ├── VerificationError         what is in the tables is not what was read
@@ -70,6 +71,10 @@ def _restored(error_type: type[LakehouseError], args: tuple[str, str], data: dic
 
 class TerminalError(LakehouseError):
     """Trying again cannot succeed."""
+
+
+class FileRefusedError(TerminalError):
+    """Reading the same bytes under the same contract would end here again; the ledger remembers it."""
 
 
 class TransientError(LakehouseError):
@@ -164,7 +169,7 @@ class RowsRefusedError(TerminalError):
         self.rejects = tuple(rejects)
 
 
-class RejectBudgetError(TerminalError):
+class RejectBudgetError(FileRefusedError):
     """More records of a source are bad than its contract allows; nothing of it was loaded."""
 
     def __init__(
@@ -204,7 +209,7 @@ class SourceIdentityError(TerminalError):
         self.planned = planned
 
 
-class BegunOtherwiseError(TerminalError):
+class BegunOtherwiseError(FileRefusedError):
     """A source was loaded in part, and its contract has since changed so that the rest would not fit."""
 
     def __init__(self, *, source: str, next_position: int, change: str) -> None:

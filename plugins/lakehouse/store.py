@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -24,6 +25,7 @@ from lakehouse.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
 
 _NOT_FOUND = frozenset({"404", "NoSuchKey", "NotFound"})
 _CHANGED = frozenset({"412", "PreconditionFailed"})
@@ -42,6 +44,17 @@ class StoreRefusedError(TerminalError):
         self.message = message
 
 
+@dataclass(frozen=True)
+class Page:
+    """A page of a listing.
+
+    :param is_last: whether no object under the prefix comes after it; another has at least one.
+    """
+
+    objects: tuple[ObjectVersion, ...]
+    is_last: bool
+
+
 class ObjectStore:
     """One S3 client, with typed errors.
 
@@ -56,14 +69,13 @@ class ObjectStore:
         with _translated(f"list s3://{bucket}/{prefix}", bucket=bucket, key=prefix):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
             for page in pages:
-                for entry in page.get("Contents", ()):
-                    yield ObjectVersion(
-                        bucket=bucket,
-                        key=entry["Key"],
-                        etag=entry["ETag"].strip('"'),
-                        size=entry["Size"],
-                        last_modified=entry["LastModified"],
-                    )
+                yield from _versions(page, bucket=bucket)
+
+    def list_page(self, *, bucket: str, prefix: str, after: str = "") -> Page:
+        """The first 1,000 objects under a prefix, in key order, whose keys come after one."""
+        with _translated(f"list s3://{bucket}/{prefix}", bucket=bucket, key=prefix):
+            page = self._client.list_objects_v2(Bucket=bucket, Prefix=prefix, StartAfter=after)
+            return Page(objects=tuple(_versions(page, bucket=bucket)), is_last=not page["IsTruncated"])
 
     def head(self, *, bucket: str, key: str) -> ObjectVersion:
         """The version of an object that is there now.
@@ -132,6 +144,17 @@ class ObjectStore:
             self.delete(bucket=bucket, key=version.key)
             count += 1
         return count
+
+
+def _versions(page: ListObjectsV2OutputTypeDef, *, bucket: str) -> Iterator[ObjectVersion]:
+    for entry in page.get("Contents", ()):
+        yield ObjectVersion(
+            bucket=bucket,
+            key=entry["Key"],
+            etag=entry["ETag"].strip('"'),
+            size=entry["Size"],
+            last_modified=entry["LastModified"],
+        )
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ DRAINS = {f"ingest_kafka__{source.contract.name}" for source in sources.usable_s
 EXPECTED = INGEST | DRAINS | {"ingest_rows", "maintain_tables", "transform_events"}
 INGEST_GRAPH = """\
 wait: all_success > plan
-plan: all_success > load.insert load.stage
+plan: all_success > load.insert load.stage report
 load.stage: all_success > load.drop load.insert (mapped, setup)
 load.insert: all_success > load.drop report (mapped)
 load.drop: all_done_setup_success > (mapped, teardown)
@@ -70,6 +70,31 @@ def test_the_dags_of_every_contract_parse_without_connections(dag_bag: DagBag):
 @pytest.mark.parametrize("dag_id", sorted(INGEST))
 def test_the_graph_of_a_file_source_is_the_load_protocol(dag_bag: DagBag, dag_id: str):
     assert graph(dag_bag.dags[dag_id]) == INGEST_GRAPH
+
+
+def test_a_source_starts_when_objects_come_and_by_the_clock(dag_bag: DagBag):
+    dag = dag_bag.dags["ingest_files__pgr_events_csv"]
+    assert dag.timetable.timetable.expression == "*/15 * * * *"
+    landing = dag.timetable.asset_condition
+    [watcher] = landing.watchers
+    _, arguments = watcher.trigger.serialize()
+    assert (landing.name, arguments["source"]) == ("landing.pgr_events_csv", "pgr_events_csv")
+    assert arguments["key"] == "staging/pgr_events_*.csv*"
+
+
+def test_no_two_sources_are_started_by_one_landing(dag_bag: DagBag):
+    # Airflow would start all of them for an object of one.
+    landings = [
+        dag_bag.dags[dag_id].timetable.asset_condition.name
+        for dag_id in INGEST
+        if hasattr(dag_bag.dags[dag_id].timetable, "asset_condition")
+        and dag_bag.dags[dag_id].timetable.asset_condition
+    ]
+    assert len(set(landings)) == len(landings) >= 3
+
+
+def test_a_source_without_a_sweep_is_started_by_hand_only(dag_bag: DagBag):
+    assert dag_bag.dags["ingest_files__boston_311_csv"].timetable.summary == "Never, external triggers only"
 
 
 def test_rows_are_inserted_by_one_task_for_every_contract_of_rows(dag_bag: DagBag):
@@ -122,6 +147,7 @@ def test_maintenance_keeps_every_table_that_loads_write(dag_bag: DagBag):
     [maintain] = [task for task in dag_bag.dags["maintain_tables"].tasks if task.task_id == "maintain"]
     assert sorted(maintain.expand_input.value["table"]) == [
         "iceberg.bronze.ledger",
+        "iceberg.bronze.refusals",
         "iceberg.bronze.rejects",
         "iceberg.bronze.service_events_raw",
         "iceberg.bronze.sources",

@@ -9,6 +9,7 @@ from lakehouse.errors import (
     BegunOtherwiseError,
     CommitConflictError,
     EngineUnavailableError,
+    FileRefusedError,
     IdempotencyKeyError,
     LakehouseError,
     ObjectNotFoundError,
@@ -71,7 +72,9 @@ def test_every_error_of_the_module_is_listed_here():
         for _, member in inspect.getmembers(errors, inspect.isclass)
         if issubclass(member, LakehouseError) and member.__module__ == errors.__name__
     }
-    assert defined - {LakehouseError, TerminalError, TransientError} == set(TERMINAL) | set(TRANSIENT)
+    assert defined - {LakehouseError, TerminalError, TransientError, FileRefusedError} == set(TERMINAL) | set(
+        TRANSIENT
+    )
 
 
 def test_tree_in_the_docstring_names_every_error():

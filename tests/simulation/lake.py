@@ -103,6 +103,7 @@ class Lake:
         self.rejects = Table()
         self.ledger = Table()
         self.sources = Table()
+        self.refusals = Table()
         self._columns = table.column_names
         self._validation = validation
         self._locations: dict[str, tuple[str, str]] = {}
@@ -116,6 +117,8 @@ class Lake:
         }
         self._reads: dict[str, Callable[[Statement], list[tuple[Any, ...]]]] = {
             "plan/source_progress.sql": self._progress,
+            "plan/refused_sources.sql": self._refused,
+            "load/insert_refusals.sql": self._insert_refusals,
             "load/recorded_ranges.sql": self._recorded,
             "load/create_staging_rows.sql": self._create_staging,
             "load/create_staging_rejects.sql": self._create_staging,
@@ -245,6 +248,26 @@ class Lake:
                 known = (source["source_digest"], source["source_id"], source["identity"])
                 found.append((*known, ranges or None, framing, target))
         return found
+
+    def _refused(self, statement: Statement) -> list[tuple[Any, ...]]:
+        named = named_parameters(statement)
+        wanted = set(json.loads(named["source_ids"]))
+        first: dict[str, Row] = {}
+        for row in self.refusals.rows():
+            if row["source_id"] in wanted and row["terms"] == named["terms"]:
+                first.setdefault(row["source_id"], row)
+        told = ("source_id", "source", "refused_as", "message", "refused_at")
+        return [tuple(row[name] for name in told) for row in first.values()]
+
+    def _insert_refusals(self, statement: Statement) -> list[tuple[Any, ...]]:
+        named = named_parameters(statement)
+        said = {name: named[name] for name in ("contract", "terms", "attempt", "run", "refused_at")}
+        there = {(row["attempt"], row["source_id"]) for row in self.refusals.rows()}
+        refused = [{**row, **said} for row in json.loads(named["refused"])]
+        new = [row for row in refused if (row["attempt"], row["source_id"]) not in there]
+        if new:
+            self.refusals.append(new)
+        return []
 
     def _recorded(self, statement: Statement) -> list[tuple[Any, ...]]:
         pin = _ledger_pin(named_parameters(statement))

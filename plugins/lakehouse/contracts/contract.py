@@ -281,6 +281,11 @@ class Contract(Section):
         canonical = json.dumps([_JUDGING_VERSION, judging], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:_FINGERPRINT_CHARACTERS]
 
+    @property
+    def terms(self) -> str:
+        """What decides whether a file is refused: how its records are judged, and how many may be bad."""
+        return f"{self.fingerprint}/{self.reject_budget.share:g}"
+
     def _judging_of_kind(self) -> dict[str, Any]:
         """What else decides, in a contract of this kind."""
         return {"kind": self.kind}

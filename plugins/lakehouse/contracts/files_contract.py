@@ -6,6 +6,7 @@ import codecs
 import json
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -23,6 +24,7 @@ from lakehouse.contracts.contract import (
     UnknownColumns,
 )
 from lakehouse.contracts.glob import Glob
+from lakehouse.contracts.quantities import Duration
 
 
 class Format(StrEnum):
@@ -128,6 +130,17 @@ class CsvDialect(Section):
         return self
 
 
+class Arrival(Section):
+    """How objects that come are noticed, which starts a load at once."""
+
+    watched: bool = True
+    """Otherwise only the schedule finds them."""
+    every: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(seconds=3)
+    """Between two looks."""
+    pages: Annotated[int, Field(ge=1, le=1_000)] = 10
+    """Of 1,000 keys, that one look reads at most; the next one goes on there."""
+
+
 class FilesContract(Contract):
     """The contract of a source whose records lie in files."""
 
@@ -140,7 +153,19 @@ class FilesContract(Contract):
     overwrite: Annotated[Overwrite, _not_yet(Overwrite.SUPERSEDE)] = Overwrite.ADD
     partial: Annotated[Partial, _not_yet(Partial.ALLOWED)] = Partial.FORBIDDEN
     schedule: Cron | None = None
-    """Cron of the sweep that finds what no arrival announced."""
+    """Cron of the sweep that finds what no arrival announced. Without one, a run is started by hand only."""
+    arrival: Arrival = Arrival()
+
+    @model_validator(mode="after")
+    def _sweeps_what_it_watches(self) -> FilesContract:
+        if self.schedule is None and "arrival" in self.model_fields_set:
+            raise PydanticCustomError("arrival", "There is an arrival section, but no schedule")
+        return self
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether a load is started by objects that come, with a sweep behind it for those that nobody noticed."""
+        return self.schedule is not None and self.arrival.watched
 
     @model_validator(mode="after")
     def _has_sections_of_its_format(self) -> FilesContract:

@@ -37,6 +37,7 @@ _REMEDIES = {
     "bool_type": "Write true or false.",
     "section": "Remove the section, or correct from.format.",
     "events": "Leave out when of the event that every record is, and unknown_columns.",
+    "arrival": "Add a schedule: it finds what nobody noticed, and what came while the DAG was paused.",
     "topic": "Topics have up to 249 letters, digits, ., _ and -.",
     "pattern": "Write a regular expression that whole names of topics match.",
     "topics": "Give one of the two.",

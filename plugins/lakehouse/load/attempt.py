@@ -93,16 +93,22 @@ class Failure:
     """A source of the batch that was not staged, and why.
 
     :param is_terminal: whether somebody must change something before it can load.
+    :param refused_as: the kind of error, when the same bytes under the same contract would end in it again.
     """
 
     source: str
     message: str
     is_terminal: bool
+    source_id: str = ""
+    refused_as: str = ""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """All that an attempt staged."""
+    """All that an attempt staged.
+
+    :param terms: of the contract, see :attr:`Contract.terms`; empty in an attempt of an earlier version.
+    """
 
     attempt: str
     contract: str
@@ -112,6 +118,12 @@ class Manifest:
     started_at: datetime
     units: tuple[Unit, ...]
     failures: tuple[Failure, ...]
+    terms: str = ""
+
+    @property
+    def refusals(self) -> tuple[Failure, ...]:
+        """The sources that nobody need read again before they, or the contract, change."""
+        return tuple(failure for failure in self.failures if failure.refused_as)
 
     @property
     def rows_loaded(self) -> int:

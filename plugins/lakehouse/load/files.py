@@ -11,7 +11,7 @@ from lakehouse.errors import CommitConflictError, StagingGoneError
 from lakehouse.load.attempt import Manifest
 from lakehouse.load.ledger import Clock, Ledger, system_clock
 from lakehouse.load.pause import Pause, pause_for_others
-from lakehouse.load.plan import PlanLimits, plan_files
+from lakehouse.load.plan import Plan, PlanLimits, plan_files
 from lakehouse.load.preflight import preflight
 from lakehouse.load.protocol import InsertReport, LoadProtocol, StepDone, drop_attempt, read_manifest
 from lakehouse.load.stage import PARTITIONS_PER_STATEMENT, stage_batch
@@ -41,11 +41,13 @@ def load_files(
     limits: PlanLimits | None = None,
     partitions_per_statement: int = PARTITIONS_PER_STATEMENT,
     run: str = "",
+    on_planned: Callable[[Plan], None] | None = None,
     on_staged: Callable[[Manifest], None] | None = None,
     on_step: Callable[[StepDone], None] = _ignore_step,
 ) -> Iterator[InsertReport]:
     """Plan, then stage, insert and drop each batch; yields a report for each.
 
+    :param on_planned: is told of the plan, and in it of what was refused earlier.
     :param on_staged: is told of each attempt once its staging tables are there.
     :param on_step: is told of each step of inserting that ended.
     :raises LakehouseError: of the batch it happened in; running again goes on where this stopped.
@@ -53,6 +55,8 @@ def load_files(
     ledger = Ledger(engine=engine, clock=clock, run=run)
     preflight(engine, catalog=names.catalog, table=table, tables=ledger.tables)
     plan = plan_files(contract, store=store, ledger=ledger, pattern=pattern, limits=limits)
+    if on_planned is not None:
+        on_planned(plan)
     protocol = LoadProtocol(engine=engine, ledger=ledger, table=table, names=names, clock=clock, on_step=on_step)
     for batch in plan.batches:
         manifest = stage_batch(
@@ -70,6 +74,7 @@ def load_files(
             if on_staged is not None:
                 on_staged(manifest)
             report = insert_through_conflicts(protocol, manifest)
+            ledger.refuse(manifest)
         finally:
             if report is not None and not report.units_taken:
                 # Every unit is recorded: there is nothing to ask the tables.

@@ -13,7 +13,7 @@ import msgspec
 from lakehouse.engine import Engine
 from lakehouse.errors import CommitConflictError, RangeTakenError, SourceIdentityError
 from lakehouse.identity import SourceIdentity
-from lakehouse.load.attempt import Load, Manifest, Unit
+from lakehouse.load.attempt import Failure, Load, Manifest, Unit
 from lakehouse.load.pause import Pause, pause_for_others
 from lakehouse.statements import render
 
@@ -24,6 +24,8 @@ Item = TypeVar("Item")
 _REGISTER_TRIES = 5
 #: Trino refuses statements of over a million characters unless query.max-length says otherwise.
 _STATEMENT_CHARACTERS = 750_000
+#: Of the message of a refusal; one about columns may name hundreds.
+_MESSAGE_CHARACTERS = 4_000
 
 
 def system_clock() -> datetime:
@@ -43,6 +45,7 @@ class ProtocolTables:
     sources: str = "iceberg.bronze.sources"
     ledger: str = "iceberg.bronze.ledger"
     rejects: str = "iceberg.bronze.rejects"
+    refusals: str = "iceberg.bronze.refusals"
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,21 @@ class SourceProgress:
             raise SourceIdentityError(
                 source_id=self.source_id, registered=self.identity, planned=identity.identity
             )
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A source that was read and not loaded, and would not be if it were read again.
+
+    :param refused_as: the kind of error.
+    :param refused_at: when it was read first under these terms of its contract.
+    """
+
+    source_id: str
+    source: str
+    refused_as: str
+    message: str
+    refused_at: datetime
 
 
 class Ledger:
@@ -215,6 +233,38 @@ class Ledger:
                 query_id=outcome.query_id,
             )
 
+    def refuse(self, manifest: Manifest) -> None:
+        """Remember which sources of an attempt were refused, so that no sweep reads them again.
+
+        Appended once for each attempt; a row more, of a worker that was thought dead, changes nothing.
+        """
+        for part in _statement_sized(manifest.refusals, _refusal_fields):
+            self._engine.execute(
+                render(
+                    "load/insert_refusals.sql",
+                    refusals=self._tables.refusals,
+                    refused=msgspec.json.encode([_refusal_fields(failure) for failure in part]).decode(),
+                    contract=manifest.contract,
+                    terms=manifest.terms,
+                    attempt=manifest.attempt,
+                    run=self._run,
+                    refused_at=naive_utc(self._clock()),
+                )
+            )
+
+    def refused(self, source_ids: Sequence[str], *, terms: str) -> dict[str, Refusal]:
+        """Which of these sources were refused under the terms of their contract as they are, by id."""
+        if not source_ids:
+            return {}
+        statement = render(
+            "plan/refused_sources.sql",
+            refusals=self._tables.refusals,
+            source_ids=json.dumps(list(source_ids)),
+            terms=terms,
+        )
+        rows = self._engine.execute(statement).rows
+        return {row[0]: Refusal(*row) for row in rows}
+
     def _append_sources(self, identities: Sequence[SourceIdentity], *, contract: str) -> None:
         digests = [identity.digest for identity in identities]
         planned = [_registered_fields(identity) for identity in identities]
@@ -262,6 +312,15 @@ def _registered_fields(identity: SourceIdentity) -> dict[str, object]:
         "source_digest": identity.digest,
         "source": identity.uri,
         "identity": identity.identity,
+    }
+
+
+def _refusal_fields(failure: Failure) -> dict[str, object]:
+    return {
+        "source_id": failure.source_id,
+        "source": failure.source,
+        "refused_as": failure.refused_as,
+        "message": failure.message[:_MESSAGE_CHARACTERS],
     }
 
 

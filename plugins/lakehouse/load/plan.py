@@ -14,7 +14,7 @@ from lakehouse.contracts.files_contract import FilesContract
 from lakehouse.contracts.glob import Glob
 from lakehouse.errors import ObjectNotFoundError, TerminalError
 from lakehouse.identity import ObjectVersion, SourceIdentity
-from lakehouse.load.ledger import Ledger, SourceProgress
+from lakehouse.load.ledger import Ledger, Refusal, SourceProgress
 from lakehouse.store import ObjectStore
 
 #: Objects whose progress is looked up at once.
@@ -122,6 +122,7 @@ class Plan:
     :param objects_seen: objects that the contract or the pattern matches.
     :param objects_loaded: those of them that the ledger has to their end.
     :param objects_left: those of them that are beyond the limits of one plan.
+    :param refused: those of them that an earlier run read and refused, and that would be refused again.
     """
 
     contract: str
@@ -129,6 +130,7 @@ class Plan:
     objects_seen: int
     objects_loaded: int
     objects_left: int
+    refused: tuple[Refusal, ...] = ()
 
     @property
     def objects_planned(self) -> int:
@@ -146,7 +148,10 @@ def plan_files(
 ) -> Plan:
     """List what the contract matches, subtract what the ledger has, cut the rest into batches.
 
-    :param pattern: a key or a glob that narrows the contract's own; must be matched by the contract too.
+    What was refused is not planned again before the object or the contract changes, unless it is asked for.
+
+    :param pattern: a key or a glob that narrows the contract's own; must be matched by the contract too. It asks
+        for what was refused, too.
     :param register: whether new sources are given their id in the registry; a dry run does not.
     :raises ObjectNotFoundError: ``pattern`` names one key, and there is no such object.
     :raises NotOfSourceError: ``pattern`` names an object that the contract does not take.
@@ -156,8 +161,11 @@ def plan_files(
     limits = limits or PlanLimits()
     seen = loaded = left = 0
     pending: list[tuple[ObjectVersion, SourceProgress | None]] = []
+    refused: list[Refusal] = []
     for versions in _chunks(_listing(contract, store=store, pattern=pattern), _LOOKUP):
         progress = ledger.progress([version.digest for version in versions])
+        unfinished = [known.source_id for known in progress.values() if not known.is_complete]
+        refusals = {} if pattern is not None else ledger.refused(unfinished, terms=contract.terms)
         for version in versions:
             seen += 1
             known = progress.get(version.digest)
@@ -165,6 +173,8 @@ def plan_files(
                 known.require(version)
             if known is not None and known.is_complete:
                 loaded += 1
+            elif known is not None and known.source_id in refusals:
+                refused.append(refusals[known.source_id])
             elif len(pending) >= limits.objects:
                 left += 1
             else:
@@ -179,6 +189,7 @@ def plan_files(
         objects_seen=seen,
         objects_loaded=loaded,
         objects_left=left,
+        refused=tuple(refused),
     )
 
 

@@ -12,6 +12,7 @@ from lakehouse.contracts.contract import Contract
 from lakehouse.engine import Engine
 from lakehouse.errors import (
     BegunOtherwiseError,
+    FileRefusedError,
     LakehouseError,
     ObjectNotFoundError,
     PositionsNotDistinctError,
@@ -126,6 +127,7 @@ def stage_batch(
         started_at=started_at,
         units=tuple(stage.units),
         failures=tuple(stage.failures),
+        terms=contract.terms,
     )
     create_staging_tables(manifest, table=table, engine=engine, places=places)
     store.put(manifest.to_json(), bucket=names.bucket, key=places.manifest_key)
@@ -290,7 +292,15 @@ class _Stage:
         # A large source may have closed units before its end was known to be bad: none of it is merged.
         del self.units[units:]
         _LOG.warning("%s is left out: %s", source.identity.uri, error)
-        self.failures.append(Failure(source=source.identity.uri, message=str(error), is_terminal=is_terminal))
+        self.failures.append(
+            Failure(
+                source=source.identity.uri,
+                message=str(error),
+                is_terminal=is_terminal,
+                source_id=source.source_id,
+                refused_as=type(error).__name__ if isinstance(error, FileRefusedError) else "",
+            )
+        )
 
     def _report(self, source: StageSource, *, done: int, sources: int, loads: list[Load]) -> None:
         self._on_progress(

@@ -60,6 +60,8 @@ class InsertAttemptOperator(LakehouseOperator):
             engine=self.engine, ledger=ledger, table=source.table, names=self.names, on_step=self._log_step
         )
         report = insert_through_conflicts(protocol, manifest)
+        # Before the report, which fails the run: a try that dies here is made again and finds the manifest.
+        ledger.refuse(manifest)
         self._log_report(report)
         self.query_page = self.hook.query_page(report.query_id) if report.query_id else ""
         summary = {

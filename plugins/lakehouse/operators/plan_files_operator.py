@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.contracts import FilesContract
+from lakehouse.load.ledger import Refusal
 from lakehouse.load.plan import Plan, plan_files
 from lakehouse.load.plan_store import store_batches
 from lakehouse.load.preflight import preflight
@@ -17,12 +18,17 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 _OBJECTS_NAMED_IN_LOG = 100
+#: What passes between tasks must stay small; `lakehouse status` names them all.
+_REFUSALS_IN_REPORT = 50
+_MESSAGE_CHARACTERS = 500
+REFUSED_EARLIER = "refused_earlier"
 
 
 class PlanFilesOperator(LakehouseOperator):
     """Lists what a contract matches, subtracts what the ledger has, and cuts the rest into batches.
 
-    Returns a reference for each batch, for mapping; none when there is nothing to do, or on a dry run.
+    Returns a reference for each batch, for mapping; none when there is nothing to do, or on a dry run. What was
+    refused earlier goes to the report.
 
     :param source: name of the contract.
     :param key: a key, a glob or an ``s3://`` URI that narrows the contract's own; empty for all. (templated)
@@ -50,8 +56,9 @@ class PlanFilesOperator(LakehouseOperator):
         context["ti"].xcom_push(
             key="objects",
             value={"seen": plan.objects_seen, "loaded": plan.objects_loaded, "planned": plan.objects_planned,
-                   "left": plan.objects_left},
+                   "left": plan.objects_left, "refused": len(plan.refused)},
         )  # fmt: skip
+        context["ti"].xcom_push(key=REFUSED_EARLIER, value=_told(plan.refused))
         if is_dry_run:
             self.log.info("Dry run: nothing is loaded")
             return []
@@ -59,9 +66,10 @@ class PlanFilesOperator(LakehouseOperator):
 
     def _log(self, plan: Plan) -> None:
         self.log.info(
-            "%s: %d objects seen, %d loaded already, %d to load in %d batches, %d left for the next plan",
-            plan.contract, plan.objects_seen, plan.objects_loaded, plan.objects_planned, len(plan.batches),
-            plan.objects_left,
+            "%s: %d objects seen, %d loaded already, %d refused earlier, %d to load in %d batches, "
+            "%d left for the next plan",
+            plan.contract, plan.objects_seen, plan.objects_loaded, len(plan.refused), plan.objects_planned,
+            len(plan.batches), plan.objects_left,
         )  # fmt: skip
         sources = [source for batch in plan.batches for source in batch.sources]
         for source in sources[:_OBJECTS_NAMED_IN_LOG]:
@@ -70,3 +78,15 @@ class PlanFilesOperator(LakehouseOperator):
             )
         if len(sources) > _OBJECTS_NAMED_IN_LOG:
             self.log.info("  and %d more", len(sources) - _OBJECTS_NAMED_IN_LOG)
+
+
+def _told(refusals: Sequence[Refusal]) -> dict[str, Any]:
+    named = [
+        {
+            "source": refusal.source,
+            "message": refusal.message[:_MESSAGE_CHARACTERS],
+            "refused_at": refusal.refused_at.isoformat(),
+        }
+        for refusal in refusals[:_REFUSALS_IN_REPORT]
+    ]
+    return {"objects": len(refusals), "named": named}

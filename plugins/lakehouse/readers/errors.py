@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lakehouse.errors import TerminalError, TransientError
+from lakehouse.errors import FileRefusedError, TerminalError, TransientError
 
 #: Of a list in a message; a damaged header may have any number of columns.
 _MOST_LINES = 200
 
 
-class DamagedFileError(TerminalError):
+class DamagedFileError(FileRefusedError):
     """A file ends before it should, or its compression or encoding is broken."""
 
     def __init__(self, *, problem: str) -> None:
@@ -21,7 +21,7 @@ class DamagedFileError(TerminalError):
         self.problem_found = problem
 
 
-class ForeignFileError(TerminalError):
+class ForeignFileError(FileRefusedError):
     """A file is of a kind that is not read, whatever its name says."""
 
     def __init__(self, *, kind: str) -> None:
@@ -33,7 +33,7 @@ class ForeignFileError(TerminalError):
         self.kind = kind
 
 
-class SchemaMismatchError(TerminalError):
+class SchemaMismatchError(FileRefusedError):
     """A file's columns are not those its contract wants.
 
     :ivar found: names of the columns that the file has.

@@ -11,8 +11,9 @@ from lakehouse.errors import CommitConflictError, EngineUnavailableError, Unsafe
 from lakehouse.load import files
 from lakehouse.load.files import finish_attempt, insert_through_conflicts, load_files
 from lakehouse.load.ledger import Ledger
-from lakehouse.load.plan import PlanLimits
+from lakehouse.load.plan import Plan, PlanLimits
 from lakehouse.load.protocol import LoadProtocol, Step
+from lakehouse.store import StoreRefusedError
 from tests.lakehouse.load.examples import load, manifest_of, unit_of
 from tests.simulation.lake import Lake
 
@@ -69,6 +70,42 @@ def test_pattern_narrows_what_is_loaded(lake, run):
     put(lake, 2, 1)
     list(run(pattern="staging/parking_2.jsonl"))
     assert len(lake.bronze.rows()) == 1
+
+
+def test_file_that_was_refused_is_read_once_and_named_by_every_later_plan(lake, run):
+    put(lake, 1, 2)
+    lake.store.put(b"nothing of this is JSON\n", bucket="warehouse", key="staging/parking_2.jsonl")
+    (first,) = run()
+    assert [failure.refused_as for failure in first.failures] == ["RejectBudgetError"]
+    plans: list[Plan] = []
+    assert list(run(on_planned=plans.append)) == []
+    assert [refusal.source for refusal in plans[0].refused] == ["s3://warehouse/staging/parking_2.jsonl"]
+    assert {row["source_id"] for row in lake.ledger.rows()} == {row["_source_id"] for row in lake.bronze.rows()}
+
+
+def test_who_asks_for_a_refused_file_is_told_again_and_each_try_is_remembered(lake, run):
+    lake.store.put(b"nothing of this is JSON\n", bucket="warehouse", key="staging/parking_2.jsonl")
+    for _ in range(2):
+        (report,) = run(pattern="staging/parking_2.jsonl")
+        assert len(report.failures) == 1
+    assert len({row["attempt"] for row in lake.refusals.rows()}) == 2
+
+
+def test_file_that_the_store_would_not_give_is_not_refused(lake, run, monkeypatch):
+    put(lake, 1, 1)
+
+    @contextmanager
+    def refuse(_version):
+        raise StoreRefusedError(operation="get", message="AccessDenied")
+        yield
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lake.store, "open_version", refuse)
+        (report,) = run()
+        assert report.failures[0].is_terminal
+    assert lake.refusals.rows() == []
+    (report,) = run()
+    assert report.rows == 1
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from sqlglot import exp, parse_one
 
 from lakehouse.errors import CommitConflictError, RangeTakenError, SourceIdentityError
 from lakehouse.identity import ObjectVersion, RowsRequest
-from lakehouse.load.ledger import Ledger, ProtocolTables, SourceProgress, naive_utc
+from lakehouse.load.attempt import Failure
+from lakehouse.load.ledger import Ledger, ProtocolTables, Refusal, SourceProgress, naive_utc
 from tests.lakehouse.load.doubles import MOMENT, ScriptedEngine, named_parameters, rows_of, written
 from tests.lakehouse.load.examples import ATTEMPT, FINGERPRINT, load, manifest_of, unit_of
 
@@ -367,3 +368,45 @@ def test_moments_are_stored_in_utc_without_a_zone():
     stored = naive_utc(india)
     assert stored.tzinfo is None
     assert stored.replace(tzinfo=UTC) == MOMENT
+
+
+class TestRefusals:
+    @staticmethod
+    def manifest(*failures: Failure):
+        return replace(manifest_of(), failures=failures, terms=f"{FINGERPRINT}/0.05")
+
+    @staticmethod
+    def failure(number: int = 1, *, refused_as: str = "DamagedFileError", message: str = "Damaged.") -> Failure:
+        return Failure(
+            source=f"s3://warehouse/{number}",
+            message=message,
+            is_terminal=True,
+            source_id=f"{number:016d}",
+            refused_as=refused_as,
+        )
+
+    def test_only_what_reading_again_cannot_mend_is_refused(self, engine, ledger):
+        ledger.refuse(self.manifest(self.failure(1), self.failure(2, refused_as="")))
+        (asked,) = engine.asked("load/insert_refusals.sql")
+        assert [refused["source_id"] for refused in json.loads(asked["refused"])] == [f"{1:016d}"]
+        assert (asked["terms"], asked["attempt"]) == (f"{FINGERPRINT}/0.05", ATTEMPT)
+        assert (asked["run"], asked["refused_at"]) == ("dag/run/task/1", naive_utc(MOMENT + timedelta(minutes=5)))
+
+    def test_nothing_refused_writes_nothing(self, engine, ledger):
+        ledger.refuse(self.manifest())
+        assert engine.executed == []
+
+    def test_refusals_with_long_messages_fit_into_statements(self, engine, ledger):
+        ledger.refuse(self.manifest(*(self.failure(number, message="x" * 100_000) for number in range(400))))
+        asked = engine.asked("load/insert_refusals.sql")
+        assert sum(len(json.loads(each["refused"])) for each in asked) == 400
+        assert all(len(each["refused"]) < 1_000_000 for each in asked)
+
+    def test_what_was_refused_is_found_by_its_id(self, engine, ledger):
+        known = (f"{1:016d}", "s3://warehouse/1", "DamagedFileError", "Damaged.", naive_utc(MOMENT))
+        engine.answers["plan/refused_sources.sql"] = rows_of(known)
+        assert ledger.refused([f"{1:016d}", f"{2:016d}"], terms="terms") == {f"{1:016d}": Refusal(*known)}
+
+    def test_nothing_is_asked_about_no_source(self, engine, ledger):
+        assert ledger.refused([], terms="terms") == {}
+        assert engine.executed == []

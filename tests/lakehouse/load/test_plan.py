@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lakehouse.errors import ObjectNotFoundError, SourceIdentityError
 from lakehouse.identity import ObjectVersion
-from lakehouse.load.ledger import SourceProgress
+from lakehouse.load.ledger import Refusal, SourceProgress
 from lakehouse.load.plan import (
     SHARED_BATCH_OBJECT_BYTES,
     Batch,
@@ -30,6 +30,25 @@ class MemoryLedger:
     def __init__(self) -> None:
         self.known: dict[str, SourceProgress] = {}
         self.registered: list[str] = []
+        self.refusals: dict[tuple[str, str], Refusal] = {}
+
+    def refused(self, source_ids, *, terms):
+        return {
+            source_id: self.refusals[source_id, terms]
+            for source_id in source_ids
+            if (source_id, terms) in self.refusals
+        }
+
+    def refuse(self, version: ObjectVersion, *, terms: str) -> Refusal:
+        refusal = Refusal(
+            source_id=version.proposed_source_id,
+            source=version.uri,
+            refused_as="DamagedFileError",
+            message="The file is damaged.",
+            refused_at=MOMENT,
+        )
+        self.refusals[version.proposed_source_id, terms] = refusal
+        return refusal
 
     def progress(self, digests):
         return {digest: self.known[digest] for digest in digests if digest in self.known}
@@ -238,6 +257,48 @@ class TestPlanFiles:
     def test_nothing_there_is_no_error(self, plan):
         found = plan()
         assert (found.batches, found.objects_seen) == ((), 0)
+
+
+class TestRefused:
+    @pytest.fixture
+    def refused(self, put, ledger, contract):
+        version = put("staging/parking_1.jsonl", b"bad")
+        ledger.record(version, next_position=0, is_complete=False)
+        return ledger.refuse(version, terms=contract.terms)
+
+    def test_what_was_refused_is_named_and_not_planned_again(self, plan, put, refused):
+        put("staging/parking_2.jsonl")
+        found = plan()
+        assert keys(found) == ["staging/parking_2.jsonl"]
+        assert found.refused == (refused,)
+        assert (found.objects_seen, found.objects_loaded, found.objects_left) == (2, 0, 0)
+
+    @pytest.mark.parametrize("pattern", ["staging/parking_1.jsonl", "staging/parking_*.jsonl"])
+    def test_who_asks_for_it_has_it_tried_again(self, plan, refused, pattern):
+        found = plan(pattern=pattern)
+        assert keys(found) == ["staging/parking_1.jsonl"]
+        assert found.refused == ()
+
+    @pytest.mark.parametrize(
+        "changed", ["reject_budget: {share: 0.5}\n", "unknown_columns: reject\n"], ids=["budget", "judging"]
+    )
+    def test_another_contract_has_it_tried_again(self, contract_with, store, ledger, refused, changed):
+        found = plan_files(contract_with(changed), store=store, ledger=ledger)
+        assert keys(found) == ["staging/parking_1.jsonl"]
+
+    def test_what_says_nothing_of_a_file_does_not_have_it_tried_again(self, contract_with, store, ledger, refused):
+        changed = contract_with('owner: somebody else\nschedule: "0 * * * *"\n')
+        assert plan_files(changed, store=store, ledger=ledger).refused == (refused,)
+
+    def test_another_version_of_it_is_planned(self, plan, put, refused):
+        put("staging/parking_1.jsonl", b"good")
+        found = plan()
+        assert keys(found) == ["staging/parking_1.jsonl"]
+        assert found.refused == ()
+
+    def test_what_was_refused_does_not_use_up_the_limit(self, plan, put, refused):
+        put("staging/parking_2.jsonl")
+        assert plan(limits=PlanLimits(objects=1)).objects_left == 0
 
 
 class TestPattern:

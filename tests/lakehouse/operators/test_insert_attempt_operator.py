@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from lakehouse.errors import StagingGoneError
 from lakehouse.hooks.iceberg_trino_hook import IcebergTrinoHook
 from lakehouse.load.attempt import Failure
+from lakehouse.load.ledger import Ledger
 from lakehouse.load.protocol import InsertReport
 from lakehouse.operators import insert_attempt_operator
 from lakehouse.operators.insert_attempt_operator import InsertAttemptOperator
@@ -54,7 +55,7 @@ def report(*, failures: int = 0) -> InsertReport:
 
 
 def inserting(monkeypatch: pytest.MonkeyPatch, outcome: InsertReport) -> None:
-    monkeypatch.setattr(insert_attempt_operator, "read_manifest", mock.Mock())
+    monkeypatch.setattr(insert_attempt_operator, "read_manifest", mock.Mock(return_value=mock.Mock(refusals=())))
     monkeypatch.setattr(insert_attempt_operator, "preflight", mock.Mock())
     monkeypatch.setattr(insert_attempt_operator, "insert_through_conflicts", mock.Mock(return_value=outcome))
 
@@ -99,7 +100,10 @@ def test_objects_that_were_left_out_do_not_fail_the_insert_and_the_report_stays_
     summary = operator.execute(context)
     assert summary["objects_left_out"] == 1_000
     assert len(summary["failures"]) == 50
-    assert summary["failures"][0] == {"source": "s3://warehouse/0", "message": "damaged", "is_terminal": True}
+    assert (
+        summary["failures"][0] | {"source": "s3://warehouse/0", "message": "damaged", "is_terminal": True}
+        == (summary["failures"][0])
+    )
 
 
 def test_an_attempt_that_is_gone_is_no_error_when_all_it_staged_is_recorded(
@@ -115,3 +119,13 @@ def test_an_attempt_that_is_gone_too_early_asks_for_staging_again_without_retrie
     gone(monkeypatch, left=("s3://warehouse/a",))
     with pytest.raises(AirflowFailException, match="clear the stage task"):
         operator.execute(context)
+
+
+def test_refusals_are_remembered_before_the_run_reports_them(
+    operator: InsertAttemptOperator, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    inserting(monkeypatch, report(failures=1))
+    refuse = mock.create_autospec(Ledger.refuse)
+    monkeypatch.setattr(Ledger, "refuse", refuse)
+    operator.execute(context)
+    refuse.assert_called_once_with(mock.ANY, insert_attempt_operator.read_manifest.return_value)

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import dataclasses
+import json
 from typing import Any
 from unittest import mock
 
 import pytest
 
 from lakehouse.hooks.iceberg_trino_hook import IcebergTrinoHook
+from lakehouse.load.ledger import Refusal
 from lakehouse.load.plan import plan_files
 from lakehouse.operators import plan_files_operator
 from lakehouse.operators.plan_files_operator import PlanFilesOperator
-from tests.lakehouse.load.doubles import MemoryStore
+from tests.lakehouse.load.doubles import MOMENT, MemoryStore
 from tests.lakehouse.operators.plans import batch, plan
 
 
@@ -63,6 +66,21 @@ def test_a_dry_run_writes_nothing_and_hands_on_nothing(planning: mock.Mock):
 def test_the_counts_are_on_the_task_page(planning: mock.Mock):
     run_context = context()
     run(run_context)
-    run_context["ti"].xcom_push.assert_called_once_with(
-        key="objects", value={"seen": 5, "loaded": 3, "planned": 2, "left": 0}
+    run_context["ti"].xcom_push.assert_any_call(
+        key="objects", value={"seen": 5, "loaded": 3, "planned": 2, "left": 0, "refused": 0}
     )
+
+
+def test_what_was_refused_earlier_goes_to_the_report_and_stays_small(planning: mock.Mock):
+    refusals = [
+        Refusal(f"{number:016d}", f"s3://warehouse/{number}", "DamagedFileError", "Damaged. " * 1_000, MOMENT)
+        for number in range(60)
+    ]
+    planning.return_value = dataclasses.replace(plan(), refused=tuple(refusals))
+    run_context = context()
+    run(run_context)
+    pushed = {call.kwargs["key"]: call.kwargs["value"] for call in run_context["ti"].xcom_push.mock_calls}
+    told = pushed["refused_earlier"]
+    assert told["objects"] == 60
+    assert told["named"][0]["source"] == "s3://warehouse/0"
+    assert len(json.dumps(told)) < 48_000

@@ -1,0 +1,1 @@
+"""Noticing that objects came, and deciding when to say so. Hints only: the plan finds the work."""
