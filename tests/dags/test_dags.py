@@ -94,7 +94,7 @@ def test_no_two_sources_are_started_by_one_landing(dag_bag: DagBag):
 
 
 def test_a_source_without_a_sweep_is_started_by_hand_only(dag_bag: DagBag):
-    assert dag_bag.dags["ingest_files__boston_311_csv"].timetable.summary == "Never, external triggers only"
+    assert dag_bag.dags["ingest_files__boston_311_csv"].schedule is None
 
 
 def test_rows_are_inserted_by_one_task_for_every_contract_of_rows(dag_bag: DagBag):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 _OBJECTS_NAMED_IN_LOG = 100
-#: What passes between tasks must stay small; `lakehouse status` names them all.
+#: What passes between tasks must stay small; iceberg.bronze.open_refusals names them all.
 _REFUSALS_IN_REPORT = 50
 _MESSAGE_CHARACTERS = 500
 REFUSED_EARLIER = "refused_earlier"

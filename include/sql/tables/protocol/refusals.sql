@@ -2,7 +2,7 @@ create table if not exists iceberg.bronze.refusals (
     source_id varchar,
     source varchar comment 's3://bucket/key',
     contract varchar,
-    terms varchar comment 'fingerprint of the contract and share of bad records it allows; with others it is tried again',
+    terms varchar comment 'fingerprint of the contract, and the share of bad records it allows',
     refused_as varchar comment 'the kind of error',
     message varchar comment 'what is wrong and what to do, for people',
     attempt varchar,

@@ -1,4 +1,4 @@
-create or replace view iceberg.bronze.open_refusals
+create or replace view iceberg.bronze.open_refusals -- noqa: PRS
 comment 'Files that were refused, and neither loaded nor put again with other bytes since' as
 with newest as (
     select
@@ -13,15 +13,21 @@ with newest as (
         max(refused_at) as last_refused_at
     from iceberg.bronze.refusals
     group by source_id
+),
+
+loaded as (
+    select source_id
+    from iceberg.bronze.ledger
+    where kind = 'load' and end_position is not null
 )
 
-select *
+select newest.*
 from newest
 where
-    source_id not in (
-        select source_id
-        from iceberg.bronze.ledger
-        where kind = 'load' and end_position is not null and source_id is not null
+    not exists (
+        select 1
+        from loaded
+        where loaded.source_id = newest.source_id
     )
     and not exists (
         select 1
