@@ -18,6 +18,7 @@ from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
 from lakehouse.tables.creation import create_tables
 from stack.demo_files import FilesStep
+from stack.demo_gold import GoldStep
 from stack.demo_rows import RowsStep
 from stack.demo_scene import DemoOutcome, DemoScene, DemoStep, Stopwatch
 from stack.errors import DemoDiffersError, StackError
@@ -36,7 +37,7 @@ FEED = feed.Options(
     files=6,
 )
 #: What is shown, in this order. A step that is added here is timed, proved and told like the others.
-STEPS: Sequence[DemoStep] = (FilesStep(FEED), RowsStep())
+STEPS: Sequence[DemoStep] = (FilesStep(FEED), RowsStep(), GoldStep())
 _PIPE_WIDTH = 120
 
 WHAT_NEXT = """
@@ -46,6 +47,7 @@ The stack goes on running.
   This shell        source {activate}
                     lakehouse sql "select * from iceberg.bronze.open_rejects limit 10"
                     lakehouse certificate
+                    lakehouse sql "select * from iceberg.gold.gold_pgr_kpis limit 10"
                     lakehouse put pgr_events_mine.csv
   The same again    make demo                       0 new rows
   The engine        make verify-engine              tries what the promise of no doubles rests on

@@ -109,13 +109,18 @@ def compare(truth: Truth, found: Found) -> tuple[Comparison, ...]:
 def differences(comparisons: Sequence[Comparison], found: Found) -> list[str]:
     """Return everything that does not agree, and every problem of the certificate; nothing when all is well."""
     return [
-        *(
-            f"{comparison.title}: {figure.name}: {figure.generated:,} generated, {figure.found:,} found"
-            for comparison in comparisons
-            for figure in comparison.figures
-            if not figure.agrees
-        ),
+        *disagreements(comparisons),
         *(f"certificate of {name}: {problems}" for name, problems in found.problems.items()),
+    ]
+
+
+def disagreements(comparisons: Sequence[Comparison]) -> list[str]:
+    """Return every figure that does not agree."""
+    return [
+        f"{comparison.title}: {figure.name}: {figure.generated:,} generated, {figure.found:,} found"
+        for comparison in comparisons
+        for figure in comparison.figures
+        if not figure.agrees
     ]
 
 

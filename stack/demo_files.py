@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rich.table import Table
@@ -41,7 +42,7 @@ class FilesStep:
         again = "; the feed was there already" if before.bronze_rows else ""
         return DemoOutcome(
             shown=[
-                *map(_comparison_table, comparisons),
+                *map(comparison_table, comparisons),
                 _certificate_table(found),
                 f"New rows in bronze of this run: [bold]{new:,}[/bold]{again}.",
             ],
@@ -91,17 +92,22 @@ class FilesStep:
                 )
 
     @staticmethod
-    def _found(scene: DemoScene, versions: dict[str, ObjectVersion]) -> Found:
-        registered = Ledger(engine=scene.engine).progress([version.digest for version in versions.values()])
-        source_ids = {
-            name: registered[version.digest].source_id
-            for name, version in versions.items()
-            if version.digest in registered
-        }
-        return read_found(scene.engine, source_ids=source_ids)
+    def _found(scene: DemoScene, versions: Mapping[str, ObjectVersion]) -> Found:
+        return read_found(scene.engine, source_ids=source_ids_of(scene, versions))
 
 
-def _comparison_table(comparison: Comparison) -> Table:
+def source_ids_of(scene: DemoScene, versions: Mapping[str, ObjectVersion]) -> dict[str, str]:
+    """The sources that objects were registered as, by the names of the objects; without those that were not."""
+    registered = Ledger(engine=scene.engine).progress([version.digest for version in versions.values()])
+    return {
+        name: registered[version.digest].source_id
+        for name, version in versions.items()
+        if version.digest in registered
+    }
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """A comparison, figure by figure."""
     table = Table(comparison.title, "Generated", "In the lakehouse", "", box=None, header_style="bold")
     table.columns[0].min_width = 34
     table.columns[1].justify = table.columns[2].justify = "right"

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
+import feed
+from lakehouse.engine import Engine
 from lakehouse.statements import render
-from stack.demo_account import Comparison, Figure
-
-if TYPE_CHECKING:
-    from feed import Truth
-    from lakehouse.engine import Engine
-    from stack.dag_runs import DagRuns
+from stack.demo_account import Comparison, Figure, disagreements
+from stack.demo_files import LANDING_PREFIX, comparison_table, source_ids_of
+from stack.demo_scene import DemoOutcome, DemoScene
 
 DAG = "transform_events"
 _STEPS = ("submitted", "assigned", "resolved", "closed", "reopened", "rejected")
@@ -20,20 +19,29 @@ _CASES = ("cases", "open", "assigned", "resolved", "rejected", "reopened", "reas
 _SLA = ("resolved_late", "finally_resolved_late", "open_overdue", "breached")
 
 
-def bring_to_gold(
-    runs: DagRuns, engine: Engine, truth: Truth, *, source_ids: Mapping[str, str]
-) -> tuple[Comparison, ...]:
-    """Run ``transform_events``, and put the funnel and the service levels of a feed beside its truth.
+@dataclass(frozen=True)
+class GoldStep:
+    """Brings silver and gold up to date through Airflow, and puts cases and funnel beside the truth.
 
-    :param source_ids: of the feed's files, by name.
-    :raises RunFailedError: the DAG failed, or did not end in time.
-    :raises LakehouseError: the engine does not answer, or gold is not there.
+    The feed is that of :class:`~stack.demo_files.FilesStep`, which must have been loaded.
     """
-    runs.follow([runs.start(DAG, params={}, note="make demo")])
-    return compare_gold(engine, truth, source_ids=source_ids)
+
+    def run(self, scene: DemoScene) -> DemoOutcome:
+        truth = feed.read_truth(scene.directory / feed.TRUTH_FILE_NAME)
+        bucket = scene.settings.names.bucket
+        versions = {
+            file.name: scene.store.head(bucket=bucket, key=f"{LANDING_PREFIX}{file.name}") for file in truth.files
+        }
+        with scene.clock.part("Bring silver and gold up to date through Airflow"):
+            scene.runs.follow([scene.runs.start(DAG, params={}, note="make demo")])
+        comparisons = compare_gold(scene.engine, truth, source_ids=source_ids_of(scene, versions))
+        return DemoOutcome(
+            shown=[comparison_table(comparison) for comparison in comparisons],
+            differences=disagreements(comparisons),
+        )
 
 
-def compare_gold(engine: Engine, truth: Truth, *, source_ids: Mapping[str, str]) -> tuple[Comparison, ...]:
+def compare_gold(engine: Engine, truth: feed.Truth, *, source_ids: Mapping[str, str]) -> tuple[Comparison, ...]:
     """What gold says of a feed's cases and days, beside its truth.
 
     What the clock decides is told as of the end of the feed, as the truth is.
@@ -51,12 +59,12 @@ def compare_gold(engine: Engine, truth: Truth, *, source_ids: Mapping[str, str])
     )
 
 
-def _case_figures(truth: Truth, found: Mapping[str, int], names: tuple[str, ...]) -> Iterator[Figure]:
+def _case_figures(truth: feed.Truth, found: Mapping[str, int], names: tuple[str, ...]) -> Iterator[Figure]:
     for name in names:
         yield Figure(name.replace("_", " "), getattr(truth.cases, name), found[name])
 
 
-def _funnel_figures(truth: Truth, found: Mapping[str, Mapping[str, int]]) -> Iterator[Figure]:
+def _funnel_figures(truth: feed.Truth, found: Mapping[str, Mapping[str, int]]) -> Iterator[Figure]:
     for tenant in truth.tenants:
         days = [day for day in truth.funnel if day.tenant_id == tenant]
         for step in _STEPS:
