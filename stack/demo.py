@@ -21,6 +21,7 @@ from stack.demo_files import FilesStep
 from stack.demo_gold import GoldStep
 from stack.demo_rows import RowsStep
 from stack.demo_scene import DemoOutcome, DemoScene, DemoStep, Stopwatch
+from stack.demo_stream import StreamStep
 from stack.errors import DemoDiffersError, StackError
 from stack.layout import StackLayout
 from stack.lifecycle import Stack
@@ -36,8 +37,10 @@ FEED = feed.Options(
     formats=tuple(feed.Format),
     files=6,
 )
+#: Before the days of the files; messages come from other seeds than files.
+STREAM = feed.Options(events=5_000, seed=11, start=date(2026, 8, 1), days=20, duplicates=0.02, bad=0.01)
 #: What is shown, in this order. A step that is added here is timed, proved and told like the others.
-STEPS: Sequence[DemoStep] = (FilesStep(FEED), RowsStep(), GoldStep())
+STEPS: Sequence[DemoStep] = (FilesStep(FEED), StreamStep(STREAM), RowsStep(), GoldStep())
 _PIPE_WIDTH = 120
 
 WHAT_NEXT = """
