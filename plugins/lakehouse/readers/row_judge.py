@@ -60,26 +60,19 @@ def _event_judges(contract: Contract) -> tuple[ColumnJudge, ...]:
 
 
 class _Verdicts(dict[str | None, Value | Refusal | None]):
-    """The verdicts on a column's texts, made when a text is first seen.
-
-    :ivar has_refusals: whether one of them is a refusal.
-    """
+    """The verdicts on a column's texts, made when a text is first seen."""
 
     def __init__(self, judge: ColumnJudge) -> None:
         super().__init__()
         self._judge = judge.judge
-        self.has_refusals = False
 
     def __missing__(self, text: str | None) -> Value | Refusal | None:
-        verdict = self._judge(text)
-        self.has_refusals |= isinstance(verdict, Refusal)
-        self[text] = verdict
+        verdict = self[text] = self._judge(text)
         return verdict
 
     def forget_when_many(self) -> None:
         if len(self) > _REMEMBERED_VERDICTS:
             self.clear()
-            self.has_refusals = False
 
 
 class _EventJudge(ColumnJudge):
@@ -153,27 +146,40 @@ class RowJudge:
             return self._times(verdicts, texts, refusals)
         if judge.parse is None and judge.allowed is None and judge.mapping is None:
             return self._texts(judge, texts, refusals)
-        values = list(map(verdicts.__getitem__, texts))
-        if verdicts.has_refusals:
-            for index in [index for index, value in enumerate(values) if type(value) is Refusal]:
-                refusals.setdefault(index, cast("Refusal", values[index]))
-                values[index] = None
+        return self._judged(judge, verdicts, texts, refusals)
+
+    @staticmethod
+    def _judged(judge: ColumnJudge, verdicts: _Verdicts, texts: Texts, refusals: dict[int, Refusal]) -> Array:
+        """Each distinct text is judged; the column is put together from the verdicts."""
+        encoded = pa.array(texts, pa.string()).dictionary_encode()
+        values = [verdicts[text] for text in [*encoded.dictionary.to_pylist(), None]]
+        places = encoded.indices.fill_null(len(values) - 1).to_numpy()
+        refused = [place for place, value in enumerate(values) if isinstance(value, Refusal)]
+        if refused:
+            for index in np.flatnonzero(np.isin(places, refused)).tolist():
+                refusals.setdefault(index, cast("Refusal", values[places[index]]))
         verdicts.forget_when_many()
+        accepted = [None if isinstance(value, Refusal) else value for value in values]
         counted_as = _COUNTED_AS.get(judge.column.type)
+        stored_as = _TYPES[judge.column.type]
         if counted_as is None:
-            return pa.array(values, _TYPES[judge.column.type])
-        return pa.array(values, counted_as).view(_TYPES[judge.column.type])
+            return pa.array(accepted, stored_as).take(places)
+        return pa.array(accepted, counted_as).take(places).view(stored_as)
 
     @staticmethod
     def _texts(judge: ColumnJudge, texts: Texts, refusals: dict[int, Refusal]) -> Array:
         """Texts that are their own values, unless they mean nothing."""
-        nothing = {None, *judge.nulls}
+        column = pa.array(texts, pa.string())
+        is_nothing = pc.is_in(column, value_set=pa.array([None, *judge.nulls], pa.string()))
+        nothing = np.flatnonzero(is_nothing.to_numpy(zero_copy_only=False)).tolist()
+        if not nothing:
+            return column
         instead = judge.judge(None)
         if isinstance(instead, Refusal):
-            for index in [index for index, text in enumerate(texts) if text in nothing]:
+            for index in nothing:
                 refusals.setdefault(index, instead)
             instead = None
-        return pa.array([instead if text in nothing else text for text in texts], pa.string())
+        return cast("Array", pc.if_else(is_nothing, pa.scalar(instead, pa.string()), column))
 
     def _times(self, verdicts: _Verdicts, texts: Texts, refusals: dict[int, Refusal]) -> Array:
         counts, are_judged = plain_times(texts, local_is_utc=self._local_is_utc)
