@@ -122,6 +122,7 @@ class Plan:
     :param objects_seen: objects that the contract or the pattern matches.
     :param objects_loaded: those of them that the ledger has to their end.
     :param objects_left: those of them that are beyond the limits of one plan.
+    :param objects_unloaded: those of them that were taken out by an unload, and stay out.
     """
 
     contract: str
@@ -129,6 +130,7 @@ class Plan:
     objects_seen: int
     objects_loaded: int
     objects_left: int
+    objects_unloaded: int = 0
 
     @property
     def objects_planned(self) -> int:
@@ -154,7 +156,7 @@ def plan_files(
     :raises SourceIdentityError: two objects have one digest.
     """
     limits = limits or PlanLimits()
-    seen = loaded = left = 0
+    seen = loaded = left = unloaded = 0
     pending: list[tuple[ObjectVersion, SourceProgress | None]] = []
     for versions in _chunks(_listing(contract, store=store, pattern=pattern), _LOOKUP):
         progress = ledger.progress([version.digest for version in versions])
@@ -163,7 +165,9 @@ def plan_files(
             known = progress.get(version.digest)
             if known is not None:
                 known.require(version)
-            if known is not None and known.is_complete:
+            if known is not None and known.is_unloaded:
+                unloaded += 1
+            elif known is not None and known.is_complete:
                 loaded += 1
             elif len(pending) >= limits.objects:
                 left += 1
@@ -179,6 +183,7 @@ def plan_files(
         objects_seen=seen,
         objects_loaded=loaded,
         objects_left=left,
+        objects_unloaded=unloaded,
     )
 
 
@@ -198,6 +203,8 @@ def remaining(batch: Batch, *, ledger: Ledger) -> Batch:
 def _going_on(source: PlannedSource, progress: SourceProgress) -> PlannedSource:
     return replace(
         source,
+        # It may have been taken out since it was planned, to be loaded again: then it has another id.
+        source_id=progress.source_id,
         first_position=progress.next_position,
         begun_framing=progress.framing_mark,
         begun_target=progress.target,
