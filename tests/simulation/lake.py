@@ -231,8 +231,9 @@ class Lake:
                     if merge.table.partition_of(file[0]) in written:
                         yield file
             case Validation.WHOLE_TABLE:
+                is_load = not any(row.get("_load_id") == "fence" for row in merge.rows)
                 for file in merge.table.files_since(merge.version):
-                    if self.is_fenced or file[0].get("_load_id") != "fence":
+                    if self.is_fenced or not is_load or file[0].get("_load_id") != "fence":
                         yield file
 
     def _query_id(self) -> str:

@@ -131,7 +131,7 @@ def find_ranges(
     """What somebody means who names a load, an object or request, or offsets of a partition.
 
     Of an object that was taken out and loaded again, what is there now; when all of it is out, what was taken out
-    last.
+    last; when an unload of it was begun and not ended, that alone.
 
     :param contract: the name of the source's contract.
     :param target: the table to look into where the ledger has nothing.
@@ -151,6 +151,8 @@ def find_ranges(
         )
     ).rows
     live = [row for row in found if row[1] == "partition" or not row[7]]
+    # An unload that died is finished first; what was loaded again since is not meant.
+    live = [row for row in live if row[1] != "partition" and row[6]] or live
     ranges = [
         _range(row, contract=contract, target=target, engine=engine, ledger=ledger, offsets=offsets)
         for row in live or found[-1:]
