@@ -73,9 +73,7 @@ class _JsonJudge:
         self._judge = JsonBlockJudge(contract, table)
 
     def judge(self, records: Sequence[KeptRecord]) -> JudgedBatch:
-        block = JsonBlock(
-            records=[kept.record for kept in records], positions=[kept.position for kept in records]
-        )
+        block = JsonBlock(records=[kept.record for kept in records], positions=[kept.position for kept in records])
         return self._judge.judge(block)
 
 
@@ -98,7 +96,7 @@ class _CsvJudge:
         )
         judged = self._judge.judge(block)
         positions = [position for position, _ in read] or [first]
-        places = judged.rows.column(POSITION).to_pylist()
+        places = judged.rows.column(POSITION).to_numpy()
         rows = judged.rows.set_column(0, POSITION, pa.array([positions[place] for place in places], pa.int64()))
         rejects = tuple(replace(reject, position=positions[reject.position]) for reject in judged.rejects)
         return JudgedBatch(rows, rejects if read else (), first, behind, judged.unknown_columns)

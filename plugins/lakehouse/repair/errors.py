@@ -41,3 +41,22 @@ class RangeNotEmptyError(TransientError):
         )
         self.source = source
         self.rows = rows
+
+
+class NotReplayableError(TerminalError):
+    """The rejects of a source cannot be replayed, whatever their records are."""
+
+    def __init__(self, *, contract: str, why: str, remedy: str) -> None:
+        super().__init__(f"Rejects of {contract} cannot be replayed: {why}.", remedy=remedy)
+        self.contract = contract
+
+
+class ReplayIncompleteError(TerminalError):
+    """Rows that were judged good are not in bronze."""
+
+    def __init__(self, *, source: str, staged: int, there: int) -> None:
+        super().__init__(
+            f"Of {staged} replayed rows of {source}, bronze has {there}.",
+            remedy="Nothing was recorded. Run `lakehouse certificate`; if it is clean, run the replay again.",
+        )
+        self.source = source
