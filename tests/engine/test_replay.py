@@ -56,7 +56,7 @@ def replay(
 @pytest.fixture
 def source(make_source: Callable[..., Source]) -> Source:
     """Three records lack what their contract wants, and one is no JSON under any."""
-    source = make_source(text=WARD)
+    source = make_source(text=WARD + "reject_budget: {share: 1.0}\n")
     bad = [{**event(number), "ward_id": None} for number in range(GOOD, GOOD + 3)]
     good = [{**event(number), "ward_id": "1"} for number in range(GOOD)]
     source.put("events.jsonl", "{not json\n" + lines(bad) + lines(good))
@@ -88,7 +88,7 @@ def test_what_passes_is_in_bronze_at_its_own_position_and_the_rest_stays_open(so
     [account] = source.accounts()
     assert (account.records_read, account.bronze_rows, account.open_rejects, account.problems) == (9, 8, 1, "")
     [recorded] = replays(source, "records_read, rows_loaded, rejects, actor, reason, cardinality(touched)")
-    assert recorded == (4, 3, 1, "tester", "the contract was wrong", 1)
+    assert recorded == (4, 3, 1, "tester", "the contract was wrong", 3)
     # What failed again has both of its judgements.
     history = source.platform.rows(
         "select count(distinct contract_fingerprint) from iceberg.bronze.rejects where contract = ? "
