@@ -28,7 +28,7 @@ from lakehouse.store import store_of
 _KINDS = ("load", "gap", "unload_intent", "unload", "replay")
 
 
-class Moment(click.ParamType):  # type: ignore[type-arg]  (not generic when it runs)
+class Moment(click.ParamType):  # type: ignore[type-arg]
     """A moment in ISO 8601; without an offset it is UTC."""
 
     name = "moment"

@@ -30,6 +30,7 @@ class MemoryLedger:
     def __init__(self) -> None:
         self.known: dict[str, SourceProgress] = {}
         self.registered: list[str] = []
+        self.source_ids: dict[str, str] = {}
 
     def progress(self, digests):
         return {digest: self.known[digest] for digest in digests if digest in self.known}
@@ -43,7 +44,7 @@ class MemoryLedger:
 
     def record(self, version: ObjectVersion, *, next_position: int, is_complete: bool, identity: str = "") -> None:
         self.known[version.digest] = SourceProgress(
-            source_id=version.proposed_source_id,
+            source_id=self.source_ids.get(version.digest, version.proposed_source_id),
             identity=identity or version.identity,
             next_position=next_position,
             is_complete=is_complete,
@@ -315,6 +316,7 @@ class TestPattern:
 class TestRemaining:
     def test_sources_that_other_runs_loaded_are_gone(self, ledger):
         batch = Batch(sources=(planned(0), planned(1), planned(2)))
+        ledger.source_ids[planned(2).version.digest] = planned(2).source_id
         ledger.record(planned(1).version, next_position=9, is_complete=True)
         ledger.record(planned(2).version, next_position=0, is_complete=False)
         assert remaining(batch, ledger=ledger) == Batch(sources=(planned(0), planned(2)))
