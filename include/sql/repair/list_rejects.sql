@@ -1,4 +1,4 @@
--- Open rejects, newest first; of their records only how long they are, as they may hold personal data.
+-- Open rejects, newest first. Of their records only how long they are, as they may hold personal data.
 select
     rejected_at,
     contract,

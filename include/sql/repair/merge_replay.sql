@@ -1,4 +1,4 @@
--- What a replay did: silver and gold follow this row. The rows are counted where they are.
+-- What a replay did. Silver and gold follow this row. The rows are counted where they are.
 merge into {{ ledger | identifier }} as ledger
 using (
     select
@@ -9,7 +9,7 @@ using (
         {{ bind(load_id) }} as load_id,
         (
             select count(*)
-            from {{ target | identifier }}
+            from {{ bronze | identifier }}
             where
                 _source_id = {{ bind(source_id) }}
                 and _position >= {{ bind(first) }}
@@ -18,7 +18,7 @@ using (
         ) as rows_loaded,
         (
             select array_agg(distinct cast(row(event_date, service) as row(event_date date, service varchar)))
-            from {{ target | identifier }}
+            from {{ bronze | identifier }}
             where
                 _source_id = {{ bind(source_id) }}
                 and _position >= {{ bind(first) }}

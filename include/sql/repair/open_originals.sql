@@ -1,4 +1,4 @@
--- The next open rejects of a contract, by source and position, with their originals; not too many bytes at once.
+-- The next open rejects of a contract, by source and position, with their originals, not too many bytes at once.
 with wanted as (
     select *
     from iceberg.bronze.open_rejects

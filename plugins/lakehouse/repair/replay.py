@@ -405,6 +405,7 @@ class Replay:
             "repair/merge_replay.sql",
             ledger=self._ledger.tables.ledger,
             sources=self._ledger.tables.sources,
+            bronze=self._table.name,
             target=self._table.name,
             source_id=source_id,
             load_id=load_id,

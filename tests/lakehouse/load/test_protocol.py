@@ -111,6 +111,7 @@ class TestSteps:
             "first": 0,
             "next": 9,
             "statement": 0,
+            "ranges": '{"a": [0, 5], "b": [0, 9]}',
             "ingested_at": naive_utc(MOMENT),
         }
         text = engine.executed[1].text
