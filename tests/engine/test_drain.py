@@ -104,7 +104,11 @@ def test_group_offsets_tell_lag_tools_what_is_recorded_and_nothing_depends_on_th
 
 
 def test_messages_that_no_row_can_be_made_of_are_rejects_and_hold_nothing_up(make_stream: MakeStream):
-    stream = make_stream(origin=", headers: [traceparent]", text="max_record_bytes: 11MB\n")
+    stream = make_stream(
+        origin=", headers: [traceparent]",
+        text="max_record_bytes: 11MB\n",
+        topic_settings={"max.message.bytes": "15000000"},
+    )
     moment = datetime(2026, 10, 1, 12, 0, 0, 250_000, tzinfo=UTC)
     good = json.dumps(event(1)).encode()
     huge = json.dumps(event(2, attributes_json={"text": "x" * 10_000_000})).encode()
@@ -123,8 +127,6 @@ def test_messages_that_no_row_can_be_made_of_are_rejects_and_hold_nothing_up(mak
         (good, None),
     ]
     producer = Producer({**stream.settings, "message.max.bytes": 15_000_000})
-    admin = stream.admin
-    allow_large(admin, stream.topic)
     stream.send_with(
         producer,
         [value for value, _reason in poison],
@@ -147,14 +149,6 @@ def test_messages_that_no_row_can_be_made_of_are_rejects_and_hold_nothing_up(mak
     }
     assert [row[4] for row in kept][:3] == [None, b"", b"\xff\xfe{}"]
     assert_clean(stream, read=len(poison), rows=report.rows)
-
-
-def allow_large(admin, topic: str) -> None:
-    from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType  # noqa: PLC0415
-
-    entry = ConfigEntry("max.message.bytes", "15000000", incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-    admin.incremental_alter_configs([resource])[resource].result()
 
 
 def test_only_committed_messages_are_read_and_markers_leave_no_hole(make_stream: MakeStream):
