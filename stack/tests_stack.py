@@ -33,6 +33,8 @@ def make_tests_stack(console: Console, *, sessions: Path = SESSIONS) -> Stack:
     stack = _stack_at(sessions / str(os.getpid()), console)
     stack.layout.create()
     chosen = {name: str(port) for name, port in zip(port_settings(EXAMPLE_FILE), free_ports(), strict=False)}
+    # What a test does not start by itself must not meddle with it.
+    chosen["AIRFLOW_DAGS_PAUSED"] = "True"
     ensure_environment_file(stack.layout.environment_file, environment=chosen)
     return stack
 
