@@ -10,11 +10,13 @@ from pathlib import Path
 import feed
 from feed.passage import TruthFiles
 from feed.sending import send
+from feed.sinks.kafka_topic import client_settings
 from lakehouse.engine import Engine
 from lakehouse.statements import render
 from stack.demo_account import Comparison, Figure, disagreements
 from stack.demo_files import comparison_table
 from stack.demo_scene import DemoOutcome, DemoScene
+from stack.errors import StackError
 
 DAG = "ingest_kafka__pgr_events_kafka"
 
@@ -46,7 +48,11 @@ class StreamStep:
             scene.console.print(f"  {truth.total.records:,} messages are in the topic from an earlier time")
             return truth
         truth_files = TruthFiles.beside(feed.LocalDirectory(directory), cases=False)
-        truth = send(self.options, settings=scene.stack.environment(), truth_files=truth_files)
+        settings = client_settings(scene.stack.environment())
+        try:
+            truth = send(self.options, settings=settings, truth_files=truth_files)
+        except feed.FeedError as error:
+            raise StackError(error.problem, remedy=error.remedy) from error
         scene.console.print(
             f"  {truth.total.records:,} messages, {sum(truth.total.rejects.values()):,} of them bad"
         )
