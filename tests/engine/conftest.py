@@ -13,8 +13,6 @@ import pytest
 from rich.console import Console
 
 from lakehouse.broker import broker_settings
-from lakehouse.certificate import Account, read_certificate
-from lakehouse.contracts.contract import Contract
 from lakehouse.contracts.kafka_contract import KafkaContract
 from lakehouse.contracts.loading import load_contract
 from lakehouse.engine import TrinoEngine, connect_with, statement_of
@@ -28,9 +26,8 @@ from lakehouse.tables.definition import TableDefinition, read_table_definitions
 from stack.airflow_api import AirflowApi
 from stack.dag_runs import DagRuns
 from stack.lifecycle import Stack
+from tests.engine.source_of_one_test import BRONZE, SourceOfOneTest
 from tests.engine.stream import Stream
-
-BRONZE = "iceberg.bronze.service_events_raw"
 
 
 @dataclass(frozen=True)
@@ -44,34 +41,6 @@ class Platform:
 
     def rows(self, text: str, *parameters: Any) -> list[tuple[Any, ...]]:
         return list(self.engine.execute(statement_of(text, *parameters)).rows)
-
-
-@dataclass(frozen=True)
-class SourceOfOneTest:
-    """A source that only one test loads from, and what became of it."""
-
-    platform: Platform
-    contract: Contract
-
-    def accounts(self) -> list[Account]:
-        """The certificate's lines of this source."""
-        found = read_certificate(self.platform.engine).accounts
-        return [account for account in found if account.contract == self.contract.name]
-
-    def bronze(self, columns: str) -> list[tuple[Any, ...]]:
-        """Columns of this source's bronze rows, in the order of objects or requests, and records."""
-        return self.platform.rows(
-            f"select {columns} from {BRONZE} join iceberg.bronze.sources as s on _source_id = s.source_id "
-            "where s.contract = ? order by s.source, _position",
-            self.contract.name,
-        )
-
-    def rejects(self, columns: str) -> list[tuple[Any, ...]]:
-        return self.platform.rows(
-            f"select {columns} from iceberg.bronze.open_rejects where contract = ? "
-            "order by source, record_position",
-            self.contract.name,
-        )
 
 
 @dataclass(frozen=True)

@@ -5,29 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from confluent_kafka import Producer
 from confluent_kafka import TopicPartition as DriverPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from lakehouse.broker import KafkaBroker
-from lakehouse.certificate import Account, read_certificate
+from lakehouse.certificate import Account
 from lakehouse.contracts.kafka_contract import KafkaContract
 from lakehouse.drain.drain import Drain, DrainReport
 from lakehouse.drain.limits import DrainWindow, FlushLimits
-
-if TYPE_CHECKING:
-    from tests.engine.conftest import Platform
+from tests.engine.source_of_one_test import SourceOfOneTest
 
 Value = bytes | str | Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
-class Stream:
+class Stream(SourceOfOneTest):
     """The topic of one test."""
 
-    platform: Platform
     contract: KafkaContract
     contract_path: Any
     settings: dict[str, str]
@@ -105,30 +102,12 @@ class Stream:
 
     def accounts(self) -> list[Account]:
         """The certificate's lines of this topic's partitions, in their order."""
-        found = read_certificate(self.platform.engine).accounts
-        own = [account for account in found if account.contract == self.contract.name]
-        return sorted(own, key=lambda account: (account.source or "", account.finished_at))
-
-    def bronze(self, columns: str) -> list[tuple[Any, ...]]:
-        """Columns of this topic's bronze rows, in the order of partitions and offsets."""
-        return self.platform.rows(
-            f"select {columns} from iceberg.bronze.service_events_raw "
-            "join iceberg.bronze.sources as s on _source_id = s.source_id "
-            "where s.contract = ? order by s.source, _position",
-            self.contract.name,
-        )
+        return sorted(super().accounts(), key=lambda account: (account.source or "", account.finished_at))
 
     def ledger(self, columns: str) -> list[tuple[Any, ...]]:
         return self.platform.rows(
             f"select {columns} from iceberg.bronze.ledger where contract = ? "
             "order by source, first_position, next_position",
-            self.contract.name,
-        )
-
-    def rejects(self, columns: str) -> list[tuple[Any, ...]]:
-        return self.platform.rows(
-            f"select {columns} from iceberg.bronze.open_rejects where contract = ? "
-            "order by source, record_position",
             self.contract.name,
         )
 
