@@ -111,7 +111,7 @@ class DagRuns:
                 name = f"  {run.dag_id:<{width}}  {_name(task):<16}"
                 self.console.print(f"{escape(name)}[{colour}]{task.state:<8}[/{colour}]{seconds}")
                 if task.state == "up_for_retry":
-                    self.console.print(f"    Airflow tries it again; its log: {self._log(run, task)}")
+                    self.console.print(f"    Airflow tries it again; its log: {self.log(run, task)}")
 
     def _failure(self, run: DagRun, tasks: Sequence[TaskInstance], reason: str) -> RunFailedError:
         return RunFailedError(
@@ -119,7 +119,7 @@ class DagRuns:
             run_id=run.run_id,
             reason=reason,
             tasks=[
-                f"{_name(task)} is {task.state}: {self._log(run, task)}"
+                f"{_name(task)} is {task.state}: {self.log(run, task)}"
                 for task in tasks
                 # What failed only because of another has no log.
                 if task.state not in _GOOD | {"none", "upstream_failed"}
@@ -127,7 +127,8 @@ class DagRuns:
             page=self.api.run_page(run.dag_id, run.run_id),
         )
 
-    def _log(self, run: DagRun, task: TaskInstance) -> Path:
+    def log(self, run: DagRun, task: TaskInstance) -> Path:
+        """Return where Airflow writes what a task's last attempt says."""
         directory = (
             self.layout.airflow_home
             / "logs"

@@ -79,9 +79,7 @@ def test_objects_that_come_while_the_triggerer_is_dead_arrive_when_it_is_back(
     kill(running_stack, "triggerer")
     supervisor.stop("triggerer")
     # No run that began before may be the one that finds what comes now.
-    while dag_runs.api._answer("GET", f"/api/v2/dags/{DAG}/dagRuns", params={"state": ["queued", "running"]})[
-        "total_entries"
-    ]:
+    while dag_runs.api.runs(DAG, active=True):
         time.sleep(PAUSE_SECONDS)
     put(range(5, 25))
     began = datetime.now(UTC)

@@ -98,7 +98,7 @@ def test_a_damaged_file_fails_the_run_after_the_good_one_beside_it_was_loaded(
     tasks = {task.task_id: task for task in dag_runs.api.task_instances(JSONL, dag_run.run_id)}
     assert [tasks[task].state for task in ("wait", "plan", "report")] == ["success", "success", "failed"]
     assert in_bronze(platform, landing) == {"good.jsonl": 100}
-    message = dag_runs._log(dag_run, tasks["report"]).read_text()
+    message = dag_runs.log(dag_run, tasks["report"]).read_text()
     assert f"{landing}cut.jsonl.gz: The file is damaged" in message
     assert "good.jsonl: " not in message
 

@@ -39,7 +39,7 @@ def test_rows_are_inserted_once_however_often_the_run_is_made(dag_runs: DagRuns,
         dag_run = dag_runs.start(DAG_ID, params={"rows": rows, "idempotency_key": key}, note="tests")
         [task] = dag_runs.follow([dag_run])[dag_run]
         assert task.state == "success"
-        log += dag_runs._log(dag_run, task).read_text()
+        log += dag_runs.log(dag_run, task).read_text()
     assert in_bronze(platform, key) == ["PB-PGR-0", "PB-PGR-2"]
     assert "Row 1 is rejected: wrong_type event_time" in log
     assert "soon" not in log

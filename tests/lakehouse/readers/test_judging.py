@@ -23,6 +23,7 @@ from lakehouse.readers.json_block import JsonBlock, JsonBlockJudge
 from lakehouse.readers.judging import JudgeMaker, Judging
 from lakehouse.tables.definition import TableDefinition
 
+JUDGING = "lakehouse.readers.judging_worker"
 LINE = b'{"tenant_id":"a","event_time":"2026-10-01T10:00:00Z"}\n'
 
 
@@ -40,7 +41,8 @@ def judging(contract_of: Callable[..., Contract], table: TableDefinition) -> Ite
 
 
 def children() -> list[psutil.Process]:
-    return psutil.Process().children()
+    """The judging processes; a library may have left another of its own (multiprocessing's resource tracker)."""
+    return [child for child in psutil.Process().children() if JUDGING in " ".join(child.cmdline())]
 
 
 def compared(batches: list[JudgedBatch]) -> list[object]:
