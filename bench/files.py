@@ -81,7 +81,7 @@ CASES = (
     FileCase("jsonl_10m", "pgr_events_jsonl", 10_000_000, feed.Format.JSONL, runs=1),
     FileCase("small_files", "pgr_events_jsonl", 200_000, feed.Format.JSONL, files=2_000),
 )
-_WARM_UP = FileCase("warm_up", "pgr_events_jsonl", 50_000, feed.Format.JSONL, runs=3)
+_WARM_UP = FileCase("warm_up", "pgr_events_jsonl", 200_000, feed.Format.JSONL, runs=4)
 _NAMES = [*(case.name for case in CASES), VALUES_CASE]
 
 

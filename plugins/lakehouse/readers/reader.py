@@ -16,7 +16,7 @@ from lakehouse.readers.parquet_reader import ParquetReader
 from lakehouse.readers.rows_reader import RowsReader
 from lakehouse.tables.definition import TableDefinition
 
-BATCH_RECORDS = 32_768
+BATCH_RECORDS = 16_384
 
 
 class Reader(Protocol):
