@@ -86,7 +86,9 @@ class CompactionReport:
 def read_partitions(engine: Engine, *, name: str) -> list[PartitionFiles]:
     """The files of each partition of a table; of the table as a whole, where it has none that a value names."""
     columns = _columns(engine, name)
-    rows = engine.execute(render("maintenance/list_partitions.sql", table=name)).records()
+    rows = engine.execute(
+        render("maintenance/list_partitions.sql", partitions_table=f"{name}$partitions")
+    ).records()
     found = [
         PartitionFiles(
             values=_values(row.get("partition"), columns),

@@ -1,4 +1,6 @@
 alter table {{ table | identifier }} execute optimize (file_size_threshold => {{ threshold | literal }})
-{%- for column, value in values.items() %}
-{{ 'where' if loop.first else '    and' }} {{ column | identifier }} {% if value is none %}is null{% else %}= {{ bind(value) }}{% endif %}
-{%- endfor %}
+where
+    true
+    {%- for column, value in values.items() %}
+    and {{ column | identifier }} is not distinct from {{ bind(value) }}
+    {%- endfor %}

@@ -1,2 +1,2 @@
 select *
-from {{ (table ~ '$partitions') | identifier }}
+from {{ partitions_table | identifier }}

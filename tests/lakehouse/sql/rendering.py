@@ -64,6 +64,8 @@ def _context(template: str, samples: dict[str, str]) -> dict[str, object]:
             context[name] = _columns(template, samples["column"])
         elif name == "rows":
             context[name] = [[VALUE]]
+        elif name == "values":
+            context[name] = {samples["column"]: VALUE}
         elif name == "targets":
             context[name] = [samples["table"], "iceberg.bronze.other_table"]
         elif name in literals:
