@@ -86,13 +86,10 @@ def test_only_partitions_that_are_due_are_rewritten_and_each_alone():
     engine = engine_of([day(YESTERDAY, 30), day(TODAY, 3)], [day(YESTERDAY, 1, size=30_000), day(TODAY, 3)])
     report = compact_table(engine, name=BRONZE, clock=lambda: MOMENT)
     [statement] = [each for each in engine.executed if each.name == "maintenance/compact.sql"]
-    assert (
-        statement.text.split()
-        == (
-            f'alter table "iceberg"."bronze"."service_events_raw" execute optimize (file_size_threshold => '
-            f'\'{SMALL_BYTES}B\') where "event_date" = ? and "service" = ?'
-        ).split()
-    )
+    assert statement.text.startswith('alter table "iceberg"."bronze"."service_events_raw" execute optimize')
+    assert f"(file_size_threshold => '{SMALL_BYTES}B')" in statement.text
+    for column in ("event_date", "service"):
+        assert f'and "{column}" is not distinct from ?' in statement.text
     assert statement.parameters == (YESTERDAY, "PGR")
     assert (report.partitions, report.files_before, report.files_after) == (1, 30, 1)
     assert (report.bytes_before, report.bytes_after) == (30_000, 30_000)

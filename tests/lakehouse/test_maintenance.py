@@ -145,9 +145,9 @@ def test_files_are_rewritten_first_then_snapshots_expire_and_then_orphans_are_lo
         orphan_retention=timedelta(days=1),
     )
     assert report.partitions == 1
-    assert [statement.text for statement in engine.executed if statement.text.startswith("alter")] == [
-        'alter table "iceberg"."bronze"."ledger" execute optimize (file_size_threshold => \'104857600B\')\n'
-        "where\n    true",
+    altered = [statement.text.splitlines()[0] for statement in engine.executed]
+    assert [text for text in altered if text.startswith("alter")] == [
+        'alter table "iceberg"."bronze"."ledger" execute optimize (file_size_threshold => \'104857600B\')',
         'alter table "iceberg"."bronze"."ledger" execute expire_snapshots (retention_threshold => \'7200s\')',
         'alter table "iceberg"."bronze"."ledger" execute remove_orphan_files (retention_threshold => \'86400s\')',
     ]
