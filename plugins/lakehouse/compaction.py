@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from lakehouse.engine import Engine
 from lakehouse.errors import CommitConflictError
@@ -39,15 +39,27 @@ MOST_PARTITIONS = 100
 MOST_BYTES = 4 * 1024**3
 
 
+class PartitionValue(NamedTuple):
+    """What the rows of a partition have in one of its columns.
+
+    :param type: as Trino names it.
+    :param text: of the value, as Trino casts it; None where there is none.
+    """
+
+    column: str
+    type: str
+    text: str | None
+
+
 @dataclass(frozen=True)
 class PartitionFiles:
     """The files of one partition.
 
-    :param values: by column; empty where Trino cannot be told to rewrite one partition alone, as it is made by a
-        transform or there is none: then this is the whole table.
+    :param values: empty where Trino cannot be told to rewrite one partition alone, as it is made by a transform or
+        there is none: then this is the whole table.
     """
 
-    values: Mapping[str, Any]
+    values: tuple[PartitionValue, ...]
     files: int
     bytes: int
 
@@ -58,7 +70,7 @@ class PartitionFiles:
 
     def is_closed(self, today: date) -> bool:
         """Whether it is of a day that is over: what comes late is an exception."""
-        days = [value for value in self.values.values() if isinstance(value, date)]
+        days = [date.fromisoformat(value.text) for value in self.values if value.type == "date" and value.text]
         return bool(days) and max(days) < today
 
     def is_due(self, today: date) -> bool:
@@ -100,7 +112,7 @@ def read_partitions(engine: Engine, *, name: str) -> list[PartitionFiles]:
     if all(partition.values for partition in found):
         return found
     return [
-        PartitionFiles(values={}, files=sum(each.files for each in found), bytes=sum(each.bytes for each in found))
+        PartitionFiles(values=(), files=sum(each.files for each in found), bytes=sum(each.bytes for each in found))
     ]
 
 
@@ -141,8 +153,8 @@ def compact_table(
                 )
             )
         except CommitConflictError as error:
-            _LOG.info("%s %s waits for the next run: %s", name, dict(partition.values), error)
-            report.lost_to_others.append(str(dict(partition.values)))
+            _LOG.info("%s waits for the next run: %s", partition, error)
+            report.lost_to_others.append(", ".join(f"{value.column}={value.text}" for value in partition.values))
             continue
         report.partitions += 1
         report.files_before += partition.files
@@ -155,9 +167,9 @@ def compact_table(
 
 
 def _count_after(engine: Engine, report: CompactionReport, taken: Sequence[PartitionFiles]) -> None:
-    keys = {tuple(partition.values.items()) for partition in taken}
+    values = {partition.values for partition in taken}
     for partition in read_partitions(engine, name=report.table):
-        if tuple(partition.values.items()) in keys:
+        if partition.values in values:
             report.files_after += partition.files
             report.bytes_after += partition.bytes
 
@@ -168,9 +180,14 @@ def _columns(engine: Engine, name: str) -> frozenset[str]:
     return frozenset(str(row[0]) for row in shown.rows)
 
 
-def _values(partition: Any, columns: frozenset[str]) -> dict[str, Any]:
-    """The values of a partition by column; empty where a transform of one makes the partition."""
+def _values(partition: Any, columns: frozenset[str]) -> tuple[PartitionValue, ...]:
+    """The values of a partition; none where a transform of a column makes it."""
     if partition is None:
-        return {}
-    names = partition.__annotations__["names"]
-    return dict(zip(names, partition, strict=True)) if columns.issuperset(names) else {}
+        return ()
+    names, types = partition.__annotations__["names"], partition.__annotations__["types"]
+    if not columns.issuperset(names):
+        return ()
+    return tuple(
+        PartitionValue(column=name, type=type_, text=None if value is None else str(value))
+        for name, type_, value in zip(names, types, partition, strict=True)
+    )

@@ -33,7 +33,7 @@ def files(platform: Platform, service: str) -> int:
     return sum(
         partition.files
         for partition in read_partitions(platform.engine, name=BRONZE)
-        if partition.values == {"event_date": DAY, "service": service}
+        if [value.text for value in partition.values] == [str(DAY), service]
     )
 
 
