@@ -22,9 +22,10 @@ from lakehouse.operators.maintain_table_operator import MaintainTableOperator
 from lakehouse.operators.sweep_attempts_operator import SweepAttemptsOperator
 from lakehouse.paths import BRONZE_TABLES
 from lakehouse.tables.definition import read_table_definitions
+from lakehouse.watch.checks import CHECKS
 
 protocol = ProtocolTables()
-tables = [*read_table_definitions(BRONZE_TABLES), *astuple(protocol)]
+tables = [*read_table_definitions(BRONZE_TABLES), *astuple(protocol), CHECKS]
 
 with DAG(
     dag_id="maintain_tables",

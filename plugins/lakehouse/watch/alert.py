@@ -10,7 +10,8 @@ from typing import Protocol
 
 from lakehouse.errors import TransientError
 from lakehouse.watch.checks import Change, ConditionChange
-from lakehouse.watch.condition import Kind, moment_in_words
+from lakehouse.watch.condition import ENGINE, Kind, moment_in_words
+from lakehouse.watch.links import links_to
 
 _LOG = logging.getLogger(__name__)
 
@@ -146,3 +147,24 @@ class EveryNotifier:
                 failures.append(error)
         if failures and len(failures) == len(self._ways):
             raise failures[0]
+
+
+def failed_check(*, base_url: str, now: datetime) -> Alert:
+    """That the platform could not be checked: of the engine that would have stored it.
+
+    :param base_url: of Airflow; empty for no link.
+    """
+    link_of = links_to(base_url, ())
+    return Alert(
+        alert_id=f"{Kind.UNREACHABLE}/{ENGINE}#{now:%Y-%m-%dT%H:%M}",
+        is_open=True,
+        kind=Kind.UNREACHABLE,
+        source=ENGINE,
+        title="the platform could not be checked",
+        what="The check failed, most often because Trino does not answer; the log of its task says why. "
+        "Until a check succeeds, nothing else is told.",
+        since=now,
+        cleared_at=None,
+        runbook=Kind.UNREACHABLE.runbook,
+        link=link_of(ENGINE),
+    )

@@ -11,6 +11,7 @@ from enum import StrEnum
 PLATFORM = "platform"
 KAFKA = "kafka"
 STORE = "store"
+ENGINE = "engine"
 
 
 class Kind(StrEnum):

@@ -9,7 +9,6 @@ from functools import cached_property
 
 from lakehouse.broker import Broker, BrokerRefusedError, BrokerUnavailableError
 from lakehouse.contracts.contract import Contract
-from lakehouse.contracts.files_contract import FilesContract
 from lakehouse.contracts.kafka_contract import KafkaContract
 from lakehouse.drain.lag import read_lag
 from lakehouse.drain.positions import Positions
@@ -21,7 +20,7 @@ from lakehouse.watch import judgement as judge
 from lakehouse.watch.condition import KAFKA, STORE, Judgement
 from lakehouse.watch.facts import Facts, RefusedFile
 from lakehouse.watch.judgement import SourceLag
-from lakehouse.watch.landing import Unmatched, find_unmatched, landings
+from lakehouse.watch.landing import Unmatched, files_contracts, find_unmatched, landings
 
 _LOG = logging.getLogger(__name__)
 
@@ -131,7 +130,7 @@ class Inspection:
 
         :raises LakehouseError: the store does not answer.
         """
-        contracts = [contract for contract in self._contracts if isinstance(contract, FilesContract)]
+        contracts = files_contracts(self._contracts)
         return tuple(
             find_unmatched(landing, contracts=contracts, store=self._store) for landing in landings(contracts)
         )

@@ -253,8 +253,6 @@ def _examples(names: Sequence[str], *, of: int | None = None) -> str:
 
 
 def _one_line(name: str) -> str:
-    printable = "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name
-    )
+    printable = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in name)
     cut = printable[:_MOST_NAME_CHARACTERS]
     return cut if cut == printable else f"{cut}…"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from lakehouse.contracts.contract import Contract
 from lakehouse.contracts.files_contract import FilesContract
 from lakehouse.identity import ObjectVersion
 from lakehouse.load.attempt import SPOOL_PREFIX
@@ -40,6 +41,11 @@ class Unmatched:
     objects: int = 0
     examples: tuple[str, ...] = ()
     since: datetime | None = None
+
+
+def files_contracts(contracts: Iterable[Contract]) -> list[FilesContract]:
+    """Those of files."""
+    return [contract for contract in contracts if isinstance(contract, FilesContract)]
 
 
 def landings(contracts: Collection[FilesContract]) -> tuple[Landing, ...]:

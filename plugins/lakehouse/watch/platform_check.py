@@ -12,7 +12,10 @@ from lakehouse.broker import Broker
 from lakehouse.contracts.contract import Contract
 from lakehouse.engine import Engine
 from lakehouse.load.ledger import Clock, system_clock
+from lakehouse.paths import BRONZE_TABLES, CONTRACTS
+from lakehouse.sources import usable_sources
 from lakehouse.store import ObjectStore
+from lakehouse.tables.definition import read_table_definitions
 from lakehouse.watch.alert import Alert, AlertNotSentError, Notifier
 from lakehouse.watch.checks import (
     Change,
@@ -22,8 +25,10 @@ from lakehouse.watch.checks import (
     clearing_of,
     watched_from,
 )
-from lakehouse.watch.condition import Finding, Judgement, Kind
+from lakehouse.watch.condition import KAFKA, PLATFORM, STORE, Finding, Judgement, Kind
 from lakehouse.watch.inspection import Inspection
+from lakehouse.watch.landing import files_contracts, landings
+from lakehouse.watch.links import links_to
 
 _LOG = logging.getLogger(__name__)
 
@@ -81,6 +86,38 @@ class PlatformCheck:
         self._clock = clock
         check_id = "" if notifier is None else uuid.uuid4().hex
         self._checks = Checks(engine=engine, check_id=check_id, run=run, clock=clock)
+
+    @classmethod
+    def of_all_sources(
+        cls,
+        *,
+        engine: Engine,
+        store: ObjectStore,
+        broker: Callable[[], Broker] | None,
+        notifier: Notifier | None,
+        base_url: str,
+        run: str,
+        clock: Clock = system_clock,
+    ) -> PlatformCheck:
+        """The check of every source whose contract can be read.
+
+        :param base_url: of Airflow, for links; empty for none.
+        """
+        contracts = [source.contract for source in usable_sources(Contract)]
+        known = {path.stem for path in CONTRACTS.glob("*.yaml")} | {PLATFORM, KAFKA, STORE}
+        known |= {landing.uri for landing in landings(files_contracts(contracts))}
+        return cls(
+            contracts,
+            targets=read_table_definitions(BRONZE_TABLES),
+            engine=engine,
+            store=store,
+            broker=broker,
+            notifier=notifier,
+            link_of=links_to(base_url, contracts),
+            is_gone=lambda source: source not in known,
+            run=run,
+            clock=clock,
+        )
 
     def run(self, *, touched_since: datetime | None = None, is_full: bool = False) -> CheckReport:
         """Check once. Without a change, nothing is written.
