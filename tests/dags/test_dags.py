@@ -163,7 +163,7 @@ def test_the_platform_is_checked_every_five_minutes_by_one_run_at_a_time(dag_bag
     assert dag.get_task("check").on_failure_callback
 
 
-@pytest.mark.parametrize("source", sources.usable_sources(Contract), ids=lambda source: source.contract.name)
+@pytest.mark.parametrize("source", list(sources.usable_sources(Contract)), ids=lambda source: source.contract.name)
 def test_an_alert_links_the_dag_that_loads_its_source(dag_bag: DagBag, source: sources.Source[Contract]):
     assert dag_of(source.contract) in dag_bag.dags
 
