@@ -135,9 +135,9 @@ class PlatformCheck:
         opened = self._opened(states, judgement.findings, now=now)
         cleared = self._cleared(states, judgement, now=now)
         self._checks.append_found([*watched, *opened, *cleared])
+        told = self._tell() if opened or cleared or states.untold() else 0
         over = {change.condition_key for change in cleared}
         still_open = [opening for key, opening in states.open().items() if key not in over]
-        told = self._tell()
         return CheckReport(opened=tuple(opened), cleared=tuple(cleared), open=(*still_open, *opened), told=told)
 
     def judge(self, *, touched_since: datetime | None = None, is_full: bool = False) -> Judgement:
