@@ -103,7 +103,7 @@ def check(ctx: click.Context, full: bool, dry_run: bool, as_json: bool) -> None:
     if is_open:
         ctx.exit(_EXIT_OPEN)
     if not as_json:
-        click.echo("no condition is open")
+        click.echo("nothing is the matter" if dry_run else "no condition is open")
 
 
 def _broker(environment: Mapping[str, str]) -> partial[KafkaBroker] | None:
@@ -154,7 +154,8 @@ def _cells(source: SourceStatus) -> Iterable[str]:
 def _objective(source: SourceStatus) -> str:
     if source.freshness_seconds is None:
         return "none"
-    return f"{in_words(timedelta(seconds=source.freshness_seconds))}: {'kept' if source.is_fresh else 'MISSED'}"
+    kept = "kept" if source.newest_load else "not due yet"
+    return f"{in_words(timedelta(seconds=source.freshness_seconds))}: {kept if source.is_fresh else 'MISSED'}"
 
 
 def _lag(source: SourceStatus) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -95,11 +96,17 @@ class Watcher:
 
 
 @pytest.fixture
-def watch(platform: Platform) -> Callable[..., Watcher]:
+def watch(platform: Platform) -> Iterator[Callable[..., Watcher]]:
+    """Watches a source while the test lasts; what was found of it is forgotten afterwards."""
+    watched: list[str] = []
+
     def watch(source: Source | Stream) -> Watcher:
+        watched.append(source.contract.name)
         return Watcher(platform=platform, contract=source.contract)
 
-    return watch
+    yield watch
+    for name in watched:
+        platform.rows(f"delete from {CHECKS} where source like ?", f"%{name}%")
 
 
 OPEN = "OPEN: SOURCE: no load within the objective"
@@ -317,14 +324,24 @@ def test_brokers_that_are_down_are_a_condition_and_leave_what_was_open(
     assert watcher.open() == ["lag"]
 
 
-def test_the_status_names_every_source_and_fails_when_a_condition_is_open(platform: Platform):
-    before = platform.rows("select count(*) from iceberg.bronze.open_conditions")[0][0]
+def test_the_status_names_every_source_and_fails_while_a_condition_is_open(
+    make_source: Callable[..., Source], watch: Callable[..., Watcher]
+):
+    source = make_source(text=OBJECTIVE)
+    watcher = watch(source)
+    watcher.check()
+    watcher.ahead = 3 * HOUR
+    watcher.check()
     shown = CliRunner().invoke(main, ["status"])
     told = CliRunner().invoke(main, ["status", "--json"])
-    assert shown.exit_code == told.exit_code == (1 if before else 0), shown.output
-    for text in (shown.output, told.output):
-        assert "pgr_events_csv" in text
-        assert "pgr_events_kafka" in text
+    assert shown.exit_code == told.exit_code == 1, shown.output
+    assert f"stale/{source.contract.name}, open since" in shown.output
+    assert "docs/runbooks/source-stale.md" in shown.output
+    status = json.loads(told.stdout)
+    assert {"pgr_events_csv", "pgr_events_kafka", "pgr_events_rows"} <= {
+        each["source"] for each in status["sources"]
+    }
+    assert f"stale/{source.contract.name}" in {each["condition_key"] for each in status["conditions"]}
 
 
 def test_a_dry_check_by_hand_says_what_is_the_matter_and_stores_nothing(platform: Platform):

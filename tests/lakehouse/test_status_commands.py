@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -72,7 +73,7 @@ def test_a_status_with_a_condition_fails_and_says_what_to_do(monkeypatch):
 
 
 def test_what_is_found_is_shown_and_not_taken_for_markup(monkeypatch):
-    odd = OPENED.__class__(**{**OPENED.__dict__, "detail": "[red]staging/[/red] [/]"})
+    odd = replace(OPENED, detail="[red]staging/[/red] [/]")
     shown = show(monkeypatch, PlatformStatus(sources=(VISITS,), conditions=(odd,), silent=()))
     assert "[red]staging/[/red] [/]" in shown.output
 
@@ -97,6 +98,18 @@ def test_a_check_by_hand_that_finds_nothing_says_so(monkeypatch):
     monkeypatch.setattr(PlatformCheck, "run", lambda _check, **_options: report)
     shown = CliRunner().invoke(main, ["check"])
     assert (shown.exit_code, shown.output) == (0, "no condition is open\n")
+
+
+def test_an_objective_that_is_not_due_yet_is_not_said_to_be_kept(monkeypatch):
+    young = replace(VISITS, newest_load=None, is_fresh=True, conditions=())
+    shown = show(monkeypatch, PlatformStatus(sources=(young,), conditions=(), silent=()))
+    assert "2 h: not due yet" in shown.output
+
+
+def test_a_dry_check_that_finds_nothing_says_so_of_now(monkeypatch):
+    monkeypatch.setattr(PlatformCheck, "judge", lambda _check, **_options: Judgement())
+    shown = CliRunner().invoke(main, ["check", "--dry-run"])
+    assert (shown.exit_code, shown.output) == (0, "nothing is the matter\n")
 
 
 def test_a_dry_check_runs_none(monkeypatch):
