@@ -24,6 +24,7 @@ from lakehouse.statements import Statement
 from lakehouse.watch.alert import Alert
 from lakehouse.watch.checks import CHECKS, LEASE
 from lakehouse.watch.condition import KAFKA
+from lakehouse.watch.facts import LONGEST_SILENCE
 from lakehouse.watch.platform_check import CheckReport, PlatformCheck
 from tests.engine.conftest import BRONZE, Platform, Source, event, lines
 from tests.engine.stream import Stream
@@ -32,6 +33,7 @@ from tests.lakehouse.watch.doubles import Told
 pytestmark = pytest.mark.engine
 
 WORKER = Path(__file__).parent / "check_worker.py"
+LOAD_WORKER = Path(__file__).parent / "load_worker.py"
 HOUR = timedelta(hours=1)
 OBJECTIVE = "freshness: 2h\n"
 
@@ -60,7 +62,9 @@ class Watcher:
     told: Told = field(default_factory=Told)
     ahead: timedelta = timedelta()
 
-    def check(self, *, engine: Any = None, told: Told | None = None, **options: Any) -> CheckReport:
+    def check(
+        self, *, engine: Any = None, told: Told | None = None, is_full: bool = False, **options: Any
+    ) -> CheckReport:
         return PlatformCheck(
             [self.contract],
             targets=[BRONZE],
@@ -69,7 +73,7 @@ class Watcher:
             notifier=told or self.told,
             clock=lambda: datetime.now(UTC) + self.ahead,
             **options,
-        ).run()
+        ).run(is_full=is_full)
 
     def rows(self, columns: str) -> list[tuple[Any, ...]]:
         return self.platform.rows(
@@ -219,6 +223,25 @@ def test_damage_is_told_by_the_certificate_of_what_was_touched_and_cleared_when_
     finally:
         watcher.platform.rows(f"delete from {BRONZE} where _source_id = ?", source_id)
         watcher.platform.rows("delete from iceberg.bronze.ledger where source_id = ?", source_id)
+    watcher.check()
+    assert watcher.subjects[1:] == ["CLEARED: SOURCE: the certificate has problems"]
+
+
+def test_what_a_load_left_half_done_is_told_when_nobody_goes_on_with_it(
+    make_source: Callable[..., Source], watch: Callable[..., Watcher], tmp_path: Path
+):
+    source = make_source()
+    watcher = watch(source)
+    source.put("events.jsonl", lines(event(number) for number in range(5)))
+    command = [sys.executable, str(LOAD_WORKER), str(tmp_path / f"{source.contract.name}.yaml"), "rows"]
+    assert subprocess.run(command, check=False, timeout=120).returncode == -signal.SIGKILL
+    watcher.check(is_full=True)
+    assert watcher.subjects == []
+    watcher.ahead = LONGEST_SILENCE + timedelta(minutes=1)
+    watcher.check(is_full=True)
+    assert watcher.subjects == ["OPEN: SOURCE: the certificate has problems"]
+    assert "rows or rejects without a ledger row" in watcher.alerts[0].what
+    source.load()
     watcher.check()
     assert watcher.subjects[1:] == ["CLEARED: SOURCE: the certificate has problems"]
 

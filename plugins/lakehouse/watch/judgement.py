@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lakehouse.contracts.contract import Contract
-from lakehouse.contracts.kafka_contract import KafkaContract
+from lakehouse.contracts.kafka_contract import KafkaContract, OnGap
 from lakehouse.watch.condition import PLATFORM, Finding, Judgement, Kind, in_words, moment_in_words
 from lakehouse.watch.facts import LONGEST_SILENCE, LedgerGap, Loads, OpenRejects, Problem, RefusedFile
 from lakehouse.watch.landing import Unmatched
@@ -40,7 +40,7 @@ class SourceLag:
 
 
 def judge_freshness(
-    contracts: Iterable[Contract],
+    contracts: Collection[Contract],
     *,
     loads: Mapping[str, Loads],
     watched: Mapping[str, datetime],
@@ -53,11 +53,11 @@ def judge_freshness(
     :param watched: since when each source is expected to have loads; a new one, from now on.
     """
     findings = []
-    names = []
+    with_objective = 0
     for contract in contracts:
         if contract.freshness is None:
             continue
-        names.append(contract.name)
+        with_objective += 1
         newest = loads.get(contract.name, Loads()).newest
         begun = watched.get(contract.name, now)
         due = (newest or begun) + contract.freshness
@@ -70,7 +70,9 @@ def judge_freshness(
         )
         objective = f"the objective is one within {in_words(contract.freshness)}."
         findings.append(Finding(Kind.STALE, contract.name, f"{told}; {objective}", since=due))
-    return Judgement.of(Kind.STALE, names, findings) + _judge_silence(findings, sources=len(names))
+    # One whose objective was taken away is as well as one that keeps it.
+    judged = Judgement.of(Kind.STALE, [contract.name for contract in contracts], findings)
+    return judged + _judge_silence(findings, sources=with_objective)
 
 
 def _judge_silence(stale: Sequence[Finding], *, sources: int) -> Judgement:
@@ -226,7 +228,7 @@ def judge_lag(contracts: Iterable[KafkaContract], *, lags: Mapping[str, SourceLa
             f"{lags[contract.name].missing:,} messages were deleted before they were read.",
         )
         for contract in told
-        if lags[contract.name].missing
+        if lags[contract.name].missing and contract.origin.on_gap is not OnGap.RECORD
     ]
     names = [contract.name for contract in told]
     return Judgement.of(Kind.LAG, names, behind) + Judgement.of(Kind.MISSING, names, missing)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from lakehouse.broker import Broker
 from lakehouse.contracts.contract import Contract
+from lakehouse.contracts.kafka_contract import KafkaContract
 from lakehouse.engine import Engine
 from lakehouse.load.ledger import Clock, system_clock
 from lakehouse.paths import BRONZE_TABLES, CONTRACTS
@@ -104,7 +105,8 @@ class PlatformCheck:
         :param base_url: of Airflow, for links; empty for none.
         """
         contracts = [source.contract for source in usable_sources(Contract)]
-        known = {path.stem for path in CONTRACTS.glob("*.yaml")} | {PLATFORM, KAFKA, STORE}
+        known = {path.stem for path in CONTRACTS.glob("*.yaml")} | {PLATFORM, STORE}
+        known |= {KAFKA for contract in contracts if isinstance(contract, KafkaContract)}
         known |= {landing.uri for landing in landings(files_contracts(contracts))}
         return cls(
             contracts,

@@ -39,7 +39,7 @@ def contract_of(name: str = "visits", *, kind: str = "files", **sections: Any) -
         "kafka": {"from": {"topic": name, "group": "bronze"}},
         "rows": {},
     }
-    document = {"name": name, "kind": kind, "target": "iceberg.bronze.visits", **origins[kind], **sections}
+    document = {"name": name, "kind": kind, "target": "iceberg.bronze.visits"} | origins[kind] | sections
     return ANY_CONTRACT.validate_python(document)
 
 

@@ -42,10 +42,10 @@ def test_a_source_that_never_loaded_anything_is_stale_its_objective_after_it_was
     assert never.detail.startswith("Nothing was ever loaded; loads are expected since 2026-11-23 06:00 UTC")
 
 
-def test_a_source_without_an_objective_is_never_stale_and_not_judged():
+def test_a_source_without_an_objective_is_never_stale_though_it_once_was():
     judged = freshness(ANY_AGE, watched={"any_age": MOMENT - 1000 * HOUR})
     assert judged.findings == ()
-    assert "stale/any_age" not in judged.judged
+    assert "stale/any_age" in judged.judged
 
 
 def test_that_nothing_arrives_at_all_is_told_beside_the_sources():
@@ -177,6 +177,11 @@ def test_lag_has_the_objective_that_the_contract_gives_it():
 def test_messages_that_were_deleted_unread_need_no_objective():
     [found] = judge.judge_lag([contract_of(kind="kafka")], lags={"visits": SourceLag(0, missing=7)}).findings
     assert (found.kind, found.detail) == (Kind.MISSING, "7 messages were deleted before they were read.")
+
+
+def test_messages_whose_loss_the_contract_accepts_are_not_told():
+    cache = contract_of(kind="kafka", **{"from": {"topic": "visits", "group": "bronze", "on_gap": "record"}})
+    assert judge.judge_lag([cache], lags={"visits": SourceLag(0, missing=7)}).findings == ()
 
 
 def test_a_source_that_the_brokers_did_not_tell_of_is_not_judged():
