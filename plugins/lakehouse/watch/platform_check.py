@@ -204,16 +204,20 @@ class PlatformCheck:
         if self._notifier is None:
             return 0
         told = []
-        failure: AlertNotSentError | None = None
+        failures: dict[str, AlertNotSentError] = {}
         for stored in self._checks.take():
+            key = stored.change.condition_key
+            if key in failures:
+                # Later changes of a condition are told after earlier ones.
+                continue
             try:
                 self._notifier.send(Alert.of(stored.change))
             except AlertNotSentError as error:
                 _LOG.error("%s", error)
-                failure = error
+                failures[key] = error
             else:
                 told.append(stored)
         self._checks.append_told(told)
-        if failure is not None:
+        for failure in failures.values():
             raise failure
         return len(told)

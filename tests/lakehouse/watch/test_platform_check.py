@@ -187,6 +187,27 @@ def test_an_alert_that_cannot_be_sent_fails_the_check_and_is_sent_later(check, c
     assert told.subjects == [OPEN]
 
 
+def test_a_clearing_is_not_sent_when_its_opening_could_not_be(check, clock, told, loaded):
+    go_stale(check, clock)
+    check(notifier=None)
+    loaded()
+    check(notifier=None)
+
+    class DeafToOpenings(Told):
+        def send(self, alert: Any) -> None:
+            self.is_deaf = alert.is_open
+            super().send(alert)
+
+    deaf = DeafToOpenings()
+    with pytest.raises(AlertNotSentError):
+        check(notifier=deaf)
+    assert deaf.alerts == []
+    clock.now += 2 * LEASE
+    loaded()
+    check()
+    assert told.subjects == [OPEN, CLEARED]
+
+
 def test_a_check_by_hand_leaves_its_alerts_to_the_next_one_that_can_tell(check, clock, told):
     go_stale(check, clock)
     by_hand = check(notifier=None)
