@@ -149,7 +149,8 @@ class Checks:
     def take(self) -> tuple[StoredChange, ...]:
         """The untold changes that are this check's to tell, in the order in which they happened.
 
-        Takes over what a check has left that is dead by now, or tells nobody. A clearing waits for its opening.
+        Takes over what a check has left that is dead by now, or tells nobody. What comes later waits for what came
+        before it.
         """
         states = self.read()
         now = self._clock()
@@ -158,13 +159,13 @@ class Checks:
             self._append([(each.change, Step.RETAKEN, each.turn + 1) for each in left])
             states = self.read()
         mine = []
-        waiting: set[tuple[str, int]] = set()
+        waiting: set[str] = set()
         for each in states.untold():
-            episode = (each.change.condition_key, each.change.episode)
-            if each.held_by == self._check_id and episode not in waiting:
+            key = each.change.condition_key
+            if each.held_by == self._check_id and key not in waiting:
                 mine.append(each)
             else:
-                waiting.add(episode)
+                waiting.add(key)
         return tuple(mine)
 
     def append_told(self, told: Sequence[StoredChange]) -> None:
