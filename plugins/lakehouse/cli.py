@@ -31,6 +31,7 @@ from lakehouse.row_insertion import DEFAULT_SOURCE, insert_lines
 from lakehouse.settings import Settings
 from lakehouse.sources import read_source, usable_sources
 from lakehouse.sql_shell import OutputFormat, run_prompt, run_text
+from lakehouse.status_commands import check, status
 from lakehouse.store import store_of
 from lakehouse.tables.creation import create_tables
 from lakehouse.tables.definition import read_table_definitions
@@ -79,6 +80,8 @@ def main() -> None:
 
 main.add_command(drain)
 main.add_command(lag)
+main.add_command(status)
+main.add_command(check)
 
 
 @main.command()
@@ -374,7 +377,7 @@ def verify_engine(  # noqa: PLR0917  (click passes options so)
     ) -> TrinoEngine:
         return TrinoEngine(connect_with(settings, session=session), on_progress=on_progress)
 
-    check = EngineCheck(
+    engine_check = EngineCheck(
         connect=connect,
         table=read_table_definitions(BRONZE_TABLES)[_DEFAULT_TARGET],
         catalog=settings.names.catalog,
@@ -383,7 +386,7 @@ def verify_engine(  # noqa: PLR0917  (click passes options so)
     )
     click.echo(f"Trino {settings.trino_host}:{settings.trino_port}, catalog {settings.names.catalog}")
     failed = 0
-    for line in check.run(case):
+    for line in engine_check.run(case):
         failed += not line.passed
         click.secho("pass" if line.passed else "FAIL", fg="green" if line.passed else "red", nl=False)
         click.echo(f"  {line.case}: {line.detail}")

@@ -28,12 +28,13 @@ ROOMS = (
     ("tables",),
     ("load",),
     ("sources", "certificate", "maintenance", "engine_check", "drain", "arrival", "repair", "transform"),
+    ("watch",),
     ("hooks", "triggers"),
     ("operators",),
     ("ingest_document", "row_insertion"),
     ("dag_factory",),
     ("transform_groups",),
-    ("web", "sql_shell", "preloading", "drain_commands"),
+    ("web", "sql_shell", "preloading", "drain_commands", "status_commands"),
     ("cli",),
 )
 KNOWS_AIRFLOW = ("hooks", "triggers", "operators", "dag_factory", "transform_groups", "web")
