@@ -100,15 +100,15 @@ class Stream(SourceOfOneTest):
         place = TopicPartition(self.topic, partition)
         return self.broker.log_ranges([place])[place].end
 
-    def wait_for_compaction(self) -> None:
-        """Send messages of a key of their own until the broker holds fewer messages than were sent."""
+    def wait_for_compaction(self, *, of: int) -> None:
+        """Send messages of a key of their own until the broker no longer holds the message of an offset."""
         deadline = time.monotonic() + COMPACTION_SECONDS
         while True:
             # A segment is closed, and can be compacted, when a message comes after its time.
             self.send([b"{}"], key=b"compaction")
-            if len(self.held()) < self.end():
+            if of not in self.held():
                 return
-            assert time.monotonic() < deadline, f"no compaction in {COMPACTION_SECONDS} s"
+            assert time.monotonic() < deadline, f"offset {of} is not removed in {COMPACTION_SECONDS} s"
             time.sleep(1)
 
     def held(self, partition: int = 0) -> list[int]:

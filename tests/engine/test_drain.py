@@ -191,7 +191,8 @@ def test_what_compaction_removes_leaves_no_hole(make_stream: MakeStream):
     send(range(20))
     stream.drain()
     send(range(20, 60))
-    stream.wait_for_compaction()
+    # Newer messages of the same case have come after it.
+    stream.wait_for_compaction(of=20)
     stream.drain()
     ranges = stream.ledger("first_position, next_position")
     assert ranges[0][0] == 0
@@ -201,7 +202,8 @@ def test_what_compaction_removes_leaves_no_hole(make_stream: MakeStream):
     # The newest of each case when a drain came is there, whatever was removed before or since.
     assert {f"PB-PGR-{number}" for number in [*range(20 - cases, 20), *range(60 - cases, 60)]} <= entities
     assert len(entities) < 60
-    assert_clean(stream, read=len(stream.bronze("_position")))
+    rows, fillers = len(stream.bronze("_position")), len(stream.rejects("record_position"))
+    assert_clean(stream, read=rows + fillers, rows=rows)
 
 
 def test_messages_deleted_before_they_were_read_stop_the_drain_until_somebody_accepts_it(make_stream: MakeStream):
