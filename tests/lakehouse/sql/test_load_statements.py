@@ -25,6 +25,16 @@ MERGES = [
 ]
 #: Of facts that may be there twice and say the same.
 APPENDS = {"load/insert_refusals.sql"}
+#: What somebody has to ask for: they are safe beside the merges (tests/simulation/test_unload.py).
+REPAIRS = {
+    "repair/delete_rejects.sql",
+    "repair/delete_rows.sql",
+    "repair/merge_fence.sql",
+    "repair/merge_intent.sql",
+    "repair/merge_replay.sql",
+    "repair/merge_unload.sql",
+    "repair/register_again.sql",
+}
 #: The columns of each target that a merge pins: bounds of a string that is not pinned decide nothing.
 PINNED = {
     "load/merge_rows.sql": {"_source_id", "_position"},
@@ -58,7 +68,9 @@ def merge_rows() -> exp.Merge:
         staging=STAGING,
         columns=TABLE.column_names,
         statement=0,
+        ledger="iceberg.bronze.ledger",
         load_ids="{}",
+        ranges="{}",
         ingested_at=None,
         source_from="a",
         source_to="b",
@@ -168,7 +180,7 @@ def test_staged_rejects_are_pinned_like_their_target():
 
 
 def test_guard_refuses_staged_positions_that_are_not_distinct(merge_rows):
-    (guard,) = merge_rows.args["using"].this.args["where"].find_all(exp.If)
+    guard, _unloads = merge_rows.args["using"].this.args["where"].find_all(exp.If, bfs=False)
     count = guard.this.unnest()
     (failure,) = guard.args["false"].find_all(exp.Anonymous)
     assert (failure.name.lower(), failure.expressions[0].name) == ("fail", GUARD_TEXT)
@@ -179,7 +191,7 @@ def test_guard_refuses_staged_positions_that_are_not_distinct(merge_rows):
 
 
 def test_guard_looks_at_the_whole_range_and_not_at_one_statement_of_it(merge_rows):
-    (guard,) = merge_rows.args["using"].this.args["where"].find_all(exp.If)
+    guard, _unloads = merge_rows.args["using"].this.args["where"].find_all(exp.If, bfs=False)
     columns = {column.name for column in guard.this.unnest().args["where"].find_all(exp.Column)}
     assert columns == {"_source_id", "_position"}
 
@@ -244,12 +256,13 @@ def test_only_the_merge_of_rows_writes_rows_that_carry_a_key():
         and not _is_of_benchmarks(template)
         and re.search(r"insert\s*\([^)]*_source_id", _source(template), re.DOTALL)
     }
-    assert writers == {"load/merge_rows.sql"}
+    # The fence has keys and nothing else, and goes before anybody can take it for a row (docs/adr/0014).
+    assert writers == {"load/merge_rows.sql", "repair/merge_fence.sql"}
 
 
 def test_nothing_inserts_updates_or_deletes_beside_the_merges():
     writers = {template for template in TEMPLATES if _writes_rows(template) and not _is_of_benchmarks(template)}
-    assert writers == set(MERGES) | APPENDS
+    assert writers == {*MERGES, *APPENDS, *REPAIRS}
 
 
 def _is_of_benchmarks(template: str) -> bool:

@@ -14,6 +14,15 @@ with keyed as (
     {%- endfor %}
 ),
 
+unloaded as (
+    select
+        source_id,
+        first_position,
+        next_position
+    from iceberg.bronze.ledger
+    where kind = 'unload_intent'
+),
+
 newest as (
     select
         *,
@@ -50,6 +59,12 @@ left join keyed
         newest.target = keyed.target
         and newest.source_id = keyed.source_id
         and newest.record_position = keyed.record_position
+left join unloaded
+    on
+        newest.source_id = unloaded.source_id
+        and newest.record_position >= unloaded.first_position
+        and newest.record_position < unloaded.next_position
 where
     newest.age = 1
     and keyed.source_id is null
+    and unloaded.source_id is null
