@@ -7,7 +7,7 @@ import getpass
 import json
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import click
@@ -17,10 +17,11 @@ from rich.table import Table
 from lakehouse.contracts.reason import Reason
 from lakehouse.engine import TrinoEngine, connect_with
 from lakehouse.load.ledger import Ledger
-from lakehouse.repair.asking import offset_range, source_named
+from lakehouse.repair.asking import asked_ranges, moment, stated_reason
+from lakehouse.repair.errors import NoMomentError
 from lakehouse.repair.listing import LedgerEntry, OpenReject, Period, list_loads, list_rejects
 from lakehouse.repair.replay import Replay, ReplayFilter
-from lakehouse.repair.unload import WHOLE, Unload, find_ranges
+from lakehouse.repair.unload import WHOLE, Unload
 from lakehouse.settings import Settings
 from lakehouse.sources import read_source
 from lakehouse.store import store_of
@@ -35,10 +36,9 @@ class Moment(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         try:
-            moment = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is no moment like 2026-11-27 or 2026-11-27T09:30+05:30", param, ctx)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return moment(str(value))
+        except NoMomentError as error:
+            self.fail(str(error), param, ctx)
 
 
 _FORMAT = click.option(
@@ -138,39 +138,23 @@ def unload(  # noqa: PLR0917  (click passes options so)
     Without --yes, nothing is done. Run the same again whenever you do not know how it ended. Silver and gold
     follow with their next run.
     """
-    if sum(value is not None for value in (load_id, key, offsets)) != 1:
-        raise click.UsageError("Name what is to be taken out by one of --load, --key and --range.")
-    contract = read_source(source).contract
     engine = _engine()
     ledger = Ledger(engine=engine, run="lakehouse unload")
-    found = find_ranges(
-        contract.name,
-        target=contract.target,
+    found = asked_ranges(
+        read_source(source).contract,
         engine=engine,
         ledger=ledger,
         load_id=load_id,
-        source=None if key is None else source_named(key, contract=contract),
-        offsets=None if offsets is None else offset_range(offsets),
+        key=key,
+        offsets=offsets,
+        reload=reload,
     )
-    if reload and any(each.source_kind == "partition" for each in found):
-        raise click.UsageError("--reload is for files and rows: offsets that were taken out stay out.")
     for each in found:
-        state = (
-            "; it is out already"
-            if each.is_ended
-            else "; an unload of it is not finished"
-            if each.is_begun
-            else ""
-        )
-        whole = " (a file or a call is taken out as a whole)" if each.next_position == WHOLE else ""
-        click.echo(
-            f"{each.source}, {each.positions}{whole}: {each.loads} loads, {each.rows:,} rows in bronze, "
-            f"{each.rejects:,} judgements of bad records{state}"
-        )
+        click.echo(each.told)
     if not yes:
         click.echo("Nothing was done. With --yes it is taken out.")
         return
-    what = Unload(engine=engine, ledger=ledger, actor=getpass.getuser(), reason=why)
+    what = Unload(engine=engine, ledger=ledger, actor=getpass.getuser(), reason=stated_reason(why))
     for each in found:
         report = what.run(each, reload=reload)
         stays = "the next load takes it again" if report.reloads_as else "it stays out"
@@ -209,7 +193,7 @@ def replay(  # noqa: PLR0917  (click passes options so)
         ledger=Ledger(engine=engine, run="lakehouse replay"),
         names=settings.names,
         actor=getpass.getuser(),
-        why=why,
+        why=stated_reason(why),
     ).run(
         ReplayFilter(
             load_id=load_id,

@@ -5,6 +5,56 @@ from __future__ import annotations
 from lakehouse.errors import TerminalError, TransientError
 
 
+class NoReasonError(TerminalError):
+    """Nobody says why."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no reason.", remedy="Say why: the ledger keeps it, for whoever reads it later.")
+
+
+class NotOneNameError(TerminalError):
+    """What is to be taken out is not named, or in several ways."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "What is to be taken out has no name, or more than one.",
+            remedy="Name it by a load, by a key, or by a range of offsets.",
+        )
+
+
+class NoOffsetsError(TerminalError):
+    """What was typed names no offsets."""
+
+    def __init__(self, *, asked: str) -> None:
+        super().__init__(
+            f"{asked!r} names no offsets.",
+            remedy="Write topic/partition:first-next, as in pgr-events/0:1000-2000; next is the first that stays.",
+        )
+        self.asked = asked
+
+
+class NoMomentError(TerminalError):
+    """What was typed is no moment."""
+
+    def __init__(self, *, asked: str) -> None:
+        super().__init__(
+            f"{asked!r} is no moment.",
+            remedy="Write it like 2026-11-27 or 2026-11-27T09:30+05:30; without an offset it is UTC.",
+        )
+        self.asked = asked
+
+
+class OffsetsStayOutError(TerminalError):
+    """Offsets are to be loaded again."""
+
+    def __init__(self, *, source: str) -> None:
+        super().__init__(
+            f"Offsets of {source} that are taken out cannot be loaded again.",
+            remedy="Take them out without asking to load them again: that is for files and rows.",
+        )
+        self.source = source
+
+
 class NothingToUnloadError(TerminalError):
     """Nothing that was loaded has this name."""
 

@@ -27,6 +27,7 @@ from itertools import groupby
 from typing import Any
 
 from lakehouse.contracts.contract import Contract
+from lakehouse.contracts.kafka_contract import KafkaContract
 from lakehouse.contracts.reason import Reason
 from lakehouse.contracts.rows_contract import RowsContract
 from lakehouse.engine import Engine
@@ -244,7 +245,7 @@ class Replay:
         if judge is None:
             return
         judged = judge.judge([KeptRecord(kept.position, kept.record or b"") for kept in whole])
-        judged = _as_they_were(judged, {kept.position: kept for kept in whole})
+        judged = _as_they_were(judged, {kept.position: kept for kept in whole}, contract=self._contract)
         lost = len(whole) - judged.rows.num_rows - len(judged.rejects)
         if lost:
             self._not_replayable["what was kept is no single record under today's contract"] += lost
@@ -434,23 +435,38 @@ class Replay:
         return act()
 
 
-def _as_they_were(judged: JudgedBatch, kept: Mapping[int, _Kept]) -> JudgedBatch:
-    """The same, each reject with what its record had beside it when it was first rejected."""
-    rejects = tuple(_as_it_was(reject, kept[reject.position]) for reject in judged.rejects)
+def _as_they_were(judged: JudgedBatch, kept: Mapping[int, _Kept], *, contract: Contract) -> JudgedBatch:
+    """The same, each reject with what its record had beside it when it was first rejected.
+
+    A contract that was corrected may keep less of a message than the one that rejected.
+    """
+    keeps_key, headers = False, frozenset[str]()
+    if isinstance(contract, KafkaContract):
+        keeps_key, headers = contract.keeps_keys, frozenset(contract.origin.headers)
+    rejects = tuple(
+        _as_it_was(reject, kept[reject.position], keeps_key=keeps_key, headers=headers)
+        for reject in judged.rejects
+    )
     first, behind = min(kept), max(kept) + 1
     return replace(judged, rejects=rejects, first_position=first, next_position=behind)
 
 
-def _as_it_was(reject: Reject, kept: _Kept) -> Reject:
+def _as_it_was(reject: Reject, kept: _Kept, *, keeps_key: bool, headers: frozenset[str]) -> Reject:
     return replace(
         reject,
         record_bytes=kept.record_bytes,
         record_sha256=kept.record_sha256,
         line=kept.line,
-        key=kept.key,
+        key=kept.key if keeps_key else None,
         timestamp=None if kept.timestamp is None else kept.timestamp.replace(tzinfo=UTC),
-        headers=kept.headers,
+        headers=_allowed(kept.headers, headers),
     )
+
+
+def _allowed(headers: str | None, names: frozenset[str]) -> str | None:
+    """Those of the kept headers that may be kept today."""
+    found = {name: value for name, value in json.loads(headers or "{}").items() if name in names}
+    return json.dumps(found, ensure_ascii=False) if found else None
 
 
 def _version_of(kept: _Kept) -> ObjectVersion:

@@ -86,6 +86,22 @@ class UnloadRange:
         """The range for people."""
         return "all" if self.next_position == WHOLE else f"{self.first_position}-{self.next_position}"
 
+    @property
+    def told(self) -> str:
+        """What would be taken out, in one line for people."""
+        whole = " (a file or a call is taken out as a whole)" if self.next_position == WHOLE else ""
+        state = (
+            "; it is out already"
+            if self.is_ended
+            else "; an unload of it is not finished"
+            if self.is_begun
+            else ""
+        )
+        return (
+            f"{self.source}, {self.positions}{whole}: {self.loads} loads, {self.rows:,} rows in bronze, "
+            f"{self.rejects:,} judgements of bad records{state}"
+        )
+
 
 @dataclass(frozen=True)
 class OffsetRange:
@@ -257,9 +273,9 @@ class Unload:
         :raises CommitConflictError: other writers kept committing first; running again goes on.
         """
         self._intend(unload_range)
-        rows, rejects, query_id = self._empty(unload_range)
+        rows, rejects = self._empty(unload_range)
         again = self._register(unload_range) if reload else None
-        self._end(unload_range, query_id=query_id)
+        self._end(unload_range)
         _LOG.info("%s %s is out: %s rows, %s rejects", unload_range.source, unload_range.positions, rows, rejects)
         return UnloadReport(range=unload_range, rows=rows, rejects=rejects, reloads_as=again)
 
@@ -297,7 +313,7 @@ class Unload:
                 )
         self._on_step(UnloadStep.INTEND)
 
-    def _empty(self, unload_range: UnloadRange) -> tuple[int, int, str | None]:
+    def _empty(self, unload_range: UnloadRange) -> tuple[int, int]:
         """Steps 2 to 5: nothing is in the range, and nothing that was planned before can come into it."""
         rows = rejects = left = 0
         for _ in range(_TRIES):
@@ -319,7 +335,7 @@ class Unload:
             left = self._count(unload_range)
             if not left:
                 self._on_step(UnloadStep.COUNT)
-                return rows, rejects, emptied.query_id
+                return rows, rejects
         raise RangeNotEmptyError(source=unload_range.source, rows=left)
 
     def _delete_rows(self, unload_range: UnloadRange) -> Outcome:
@@ -355,12 +371,15 @@ class Unload:
         self._on_step(UnloadStep.REGISTER)
         return again
 
-    def _end(self, unload_range: UnloadRange, *, query_id: str | None) -> None:
-        """Step 7: say that it is done; silver and gold follow this row."""
+    def _end(self, unload_range: UnloadRange) -> None:
+        """Step 7: say that it is done; silver and gold follow this row.
+
+        The deletes are not named in it: silver looks for itself which dates they took rows from, and among these
+        may be dates of a load that was never recorded.
+        """
         self._execute(
             "repair/merge_unload.sql",
             ledger=self._ledger.tables.ledger,
-            query_id=query_id,
             run=self._ledger.run,
             finished_at=naive_utc(self._clock()),
             actor=self._actor,
