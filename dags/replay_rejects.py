@@ -18,7 +18,7 @@ from airflow.sdk import DAG, Param
 
 from lakehouse.contracts import Contract
 from lakehouse.contracts.reason import Reason
-from lakehouse.dag_factory import DEFAULT_OWNER, REASON, RETRIES, START_DATE, source_param, table_asset
+from lakehouse.dag_factory import DEFAULT_OWNER, RETRIES, START_DATE, reason_param, source_param, table_asset
 from lakehouse.operators.replay_rejects_operator import ReplayRejectsOperator
 from lakehouse.sources import usable_sources
 
@@ -50,7 +50,7 @@ with DAG(
             default=None, **moment, title="From", description="Only what was rejected from this moment on."
         ),
         "to": Param(default=None, **moment, title="To", description="Only what was rejected before this moment."),
-        "reason": REASON,
+        "reason": reason_param(),
         "dry_run": Param(
             default=False, type="boolean", title="Dry run", description="Judge them, and write nothing."
         ),

@@ -19,7 +19,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param
 
 from lakehouse.contracts import Contract
-from lakehouse.dag_factory import DEFAULT_OWNER, REASON, RETRIES, START_DATE, source_param, table_asset
+from lakehouse.dag_factory import DEFAULT_OWNER, RETRIES, START_DATE, reason_param, source_param, table_asset
 from lakehouse.operators.find_loaded_operator import FindLoadedOperator
 from lakehouse.operators.take_out_operator import TakeOutOperator
 from lakehouse.sources import usable_sources
@@ -52,7 +52,7 @@ with DAG(
         "reload": Param(
             default=False, type="boolean", title="Load again", description="The next load takes it again."
         ),
-        "reason": REASON,
+        "reason": reason_param(),
         "dry_run": Param(
             default=True, type="boolean", title="Dry run", description="Only say what would be taken out."
         ),

@@ -77,15 +77,16 @@ def table_asset(table: str) -> Asset:
     return Asset(name=table, uri=f"iceberg://{table.replace('.', '/')}")
 
 
-#: A run that changes what was loaded says why.
-REASON = Param(
-    default="",
-    type="string",
-    pattern=r"\S",
-    maxLength=1_000,
-    title="Reason",
-    description="Why, for whoever reads the ledger.",
-)
+def reason_param() -> Param:
+    """Why somebody starts a run that changes what was loaded: without it, none starts."""
+    return Param(
+        default="",
+        type="string",
+        pattern=r"\S",
+        maxLength=1_000,
+        title="Reason",
+        description="Why, for whoever reads the ledger.",
+    )
 
 
 def source_param(contracts: Sequence[Contract]) -> Param:

@@ -65,7 +65,7 @@ class FindLoadedOperator(LakehouseOperator):
             offsets=self.offsets or None,
             reload=str(self.reload).lower() == "true",
         )
-        self.log.info("%s takes this out of %s, because: %s", triggered_by(context), self.source, reason)
+        self.log.info("%s asks to take this out of %s, because: %s", triggered_by(context), self.source, reason)
         for each in found:
             self.log.info("  %s", each.told)
         if str(self.is_dry_run).lower() == "true":
