@@ -9,9 +9,9 @@ select
     column_name,
     detail,
     record_bytes,
-    record is not null as is_kept,
     load_id,
-    source_id
+    source_id,
+    record is not null as is_kept
 from iceberg.bronze.open_rejects
 where
     ({{ bind(contract) }} is null or contract = {{ bind(contract) }})

@@ -79,7 +79,7 @@ class ReplayRejectsOperator(LakehouseOperator):
         )
         report = replay.run(self._wanted(), dry_run=is_dry_run)
         self._log_report(report, is_dry_run=is_dry_run)
-        result = {
+        result: dict[str, Any] = {
             "source": self.source,
             "rejects": report.rejects,
             "rows": report.rows,

@@ -49,7 +49,7 @@ class TakeOutOperator(LakehouseOperator):
             "%d rows and %d judgements of bad records are taken out; %s",
             report.rows, report.rejects, "the next load takes it again" if report.reloads_as else "it stays out",
         )  # fmt: skip
-        result = {
+        result: dict[str, Any] = {
             "source": what.source,
             "positions": what.positions,
             "rows": report.rows,

@@ -52,9 +52,9 @@ class OpenReject:
     column: str | None
     detail: str
     record_bytes: int
-    is_kept: bool
     load_id: str | None
     source_id: str
+    is_kept: bool
 
 
 @dataclass(frozen=True)
