@@ -22,9 +22,6 @@ from pathlib import Path
 
 import click
 import psutil
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet as pq
 from rich.console import Console
 
 import feed
@@ -34,7 +31,6 @@ from bench.report import Case, console, machine, table, write_report
 from bench.worker import Measured, in_worker
 from lakehouse.certificate import read_certificate
 from lakehouse.contracts import FilesContract
-from lakehouse.contracts.files_contract import Format
 from lakehouse.engine import TrinoEngine, connect_with
 from lakehouse.load.attempt import Manifest
 from lakehouse.load.files import load_files
@@ -77,7 +73,7 @@ class FileCase:
 CASES = (
     FileCase("jsonl_1m", "pgr_events_jsonl", 1_000_000, feed.Format.JSONL),
     FileCase("csv_1m", "pgr_events_csv", 1_000_000, feed.Format.CSV),
-    FileCase("parquet_1m", "pgr_events_parquet", 1_000_000, feed.Format.CSV),
+    FileCase("parquet_1m", "pgr_events_parquet", 1_000_000, feed.Format.PARQUET),
     FileCase("jsonl_10m", "pgr_events_jsonl", 10_000_000, feed.Format.JSONL, runs=1),
     FileCase("small_files", "pgr_events_jsonl", 200_000, feed.Format.JSONL, files=2_000),
 )
@@ -268,30 +264,8 @@ def engines_cpu_seconds() -> float:
 
 def files_of(case: FileCase) -> list[Path]:
     """The feed of a case."""
-    is_parquet = case.source.endswith(Format.PARQUET)
-    # What CSV cannot hold typed cannot become Parquet.
-    options = options_of(
-        records=case.records, file_format=case.file_format, files=case.files, bad=0.0 if is_parquet else 0.002
-    )
-    paths = feed_files(options)
-    return [as_parquet(path) for path in paths] if is_parquet else paths
-
-
-def as_parquet(path: Path) -> Path:
-    """A CSV file of the feed as Parquet, days and times typed; made once."""
-    converted = path.with_suffix(".parquet")
-    if not converted.exists():
-        options = pa.csv.ConvertOptions(
-            column_types={"event_date": pa.date32(), "event_time": pa.timestamp("us", "UTC")},
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-        )
-        parse = pa.csv.ParseOptions(newlines_in_values=True)
-        rows = pa.csv.read_csv(path, convert_options=options, parse_options=parse)
-        unfinished = converted.with_suffix(".unfinished")
-        pq.write_table(rows, unfinished, row_group_size=128 * 1024)
-        unfinished.rename(converted)
-    return converted
+    options = options_of(records=case.records, file_format=case.file_format, files=case.files, bad=0.002)
+    return feed_files(options)
 
 
 def put_all(paths: Sequence[Path], *, store: ObjectStore, bucket: str, prefix: str) -> None:

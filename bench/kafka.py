@@ -21,7 +21,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
 
 import click
 from confluent_kafka import Message, Producer
@@ -63,8 +62,7 @@ _LIVE_FLUSH_SECONDS = 5.0
 _FLUSHES = 7
 _FLUSHED_MESSAGES = 1_000
 _COMMITS = 5_000
-_COMMITS_BETWEEN_MAINTENANCE = 500
-_COMMITTERS = 4
+_COMMITS_BETWEEN_MAINTENANCE = 250
 _VALUES_ROWS = 3_000
 _ROWS_OF_A_STATEMENT = 100
 _WARM_UP_MESSAGES = 20_000
@@ -72,6 +70,7 @@ _NOTES = (
     "backlog: seconds from the first poll to the last ledger row, with the flush limits of the shipped contract",
     f"live_1000: FLUSH_INTERVAL_SEC={_LIVE_FLUSH_SECONDS:g}; from produce time to the end of the merge",
     f"flush_after_5000_commits: median of {_FLUSHES} flushes of {_FLUSHED_MESSAGES:,} messages, before and after",
+    "the commits are half to bronze and half to the ledger: a flush makes one to each",
     "values_by_100: the guide's way, INSERT … VALUES of 100 rows a statement; ratio: the backlog's rows/s to it",
 )
 
@@ -153,6 +152,7 @@ class KafkaBench:
         self._admin = AdminClient(self._kafka)
         self._engine = TrinoEngine(connect_with(settings, source="lakehouse-bench"))
         self._tables = ProtocolTables()
+        self._target = read_source(SOURCE).contract.target
         create_tables(self._engine, names=settings.names)
         # The engines compile what they run often; nobody wants to measure that.
         self._drain(self._sent_topic(4, _WARM_UP_MESSAGES), limits=FlushLimits(records=5_000, seconds=60))
@@ -245,7 +245,7 @@ class KafkaBench:
             self._engine.execute(
                 render(
                     "bench/insert_values.sql",
-                    target=read_source(SOURCE).contract.target,
+                    target=self._target,
                     columns=columns,
                     rows=rows[first : first + _ROWS_OF_A_STATEMENT],
                 )
@@ -270,31 +270,40 @@ class KafkaBench:
         return self._drain(topic, limits=limits).result.flush_seconds[:_FLUSHES]
 
     def _age(self, commits: int) -> float:
-        """Append rows to bronze and ledger one by one; returns the seconds that maintenance took."""
+        """Append rows one by one, half of them to bronze and half to the ledger, as flushes do.
+
+        Returns the seconds that maintenance took.
+        """
+        tables = {"bench/age_bronze.sql": self._target, "bench/age_ledger.sql": self._tables.ledger}
         seconds = 0.0
-        for first in range(0, commits, _COMMITS_BETWEEN_MAINTENANCE):
-            places = range(first, min(first + _COMMITS_BETWEEN_MAINTENANCE, commits))
-            with ThreadPoolExecutor(2 * _COMMITTERS) as pool:
-                list(pool.map(self._append, places))
+        for first in range(0, commits // len(tables), _COMMITS_BETWEEN_MAINTENANCE):
+            places = range(first, min(first + _COMMITS_BETWEEN_MAINTENANCE, commits // len(tables)))
+            # Side by side, as they do not meet; two commits to one table would.
+            with ThreadPoolExecutor(len(tables)) as pool:
+                list(pool.map(lambda template: self._append(template, places), tables))  # noqa: B023
             begun = time.monotonic()
-            for name in (read_source(SOURCE).contract.target, self._tables.ledger):
+            for name in tables.values():
                 maintain_table(self._engine, name=name)
             seconds += time.monotonic() - begun
+            self._output.print(f"{AGED_CASE}: {len(tables) * places.stop:,} of {commits:,} commits")
         return seconds
 
-    def _append(self, place: int) -> None:
+    def _append(self, template: str, places: range) -> None:
         engine = TrinoEngine(connect_with(Settings.from_environment(), source="lakehouse-bench"))
-        moment = naive_utc(datetime.now(UTC))
-        values: dict[str, Any] = {
-            "source_id": "aged000000000000",
-            "place": place,
-            "load": "aged000000000000",
-            "moment": moment,
-            "target": read_source(SOURCE).contract.target,
-        }
-        day = (moment - timedelta(days=place % 30)).date()
-        engine.execute(render("bench/age_bronze.sql", event_date=day, **values))
-        engine.execute(render("bench/age_ledger.sql", ledger=self._tables.ledger, **values))
+        for place in places:
+            moment = naive_utc(datetime.now(UTC))
+            engine.execute(
+                render(
+                    template,
+                    source_id="aged000000000000",
+                    place=place,
+                    load="aged000000000000",
+                    moment=moment,
+                    event_date=(moment - timedelta(days=place % 30)).date(),
+                    target=self._target,
+                    ledger=self._tables.ledger,
+                )
+            )
 
     def _new_topic(self, partitions: int) -> str:
         topic = f"bench-{uuid.uuid4().hex[:12]}"
@@ -330,7 +339,7 @@ class KafkaBench:
     def _counts(self) -> dict[str, int]:
         """Files and snapshots of bronze and ledger."""
         counts = {}
-        for name in (read_source(SOURCE).contract.target, self._tables.ledger):
+        for name in (self._target, self._tables.ledger):
             catalog, schema, short = name.split(".")
             for kind in ("files", "snapshots"):
                 statement = render("bench/count_rows_of.sql", table=f"{catalog}.{schema}.{short}${kind}")

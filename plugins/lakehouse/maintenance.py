@@ -1,4 +1,4 @@
-"""Keeps what loads leave behind small: snapshots, metadata, orphan files, and the attempts of dead workers.
+"""Keeps what loads leave behind small: files, snapshots, metadata, orphan files, and the attempts of dead workers.
 
 Everything here is safe beside running loads: a load that reads a snapshot which expires fails once, and is run
 again. The catalog of the local stack keeps every metadata file, whatever the tables' properties say, so removing
@@ -8,10 +8,11 @@ orphans is what bounds it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from lakehouse.compaction import CompactionReport, compact_table
 from lakehouse.engine import Engine
 from lakehouse.errors import LakehouseError
 from lakehouse.load.attempt import SPOOL_PREFIX, STAGING_SCHEMA
@@ -22,6 +23,8 @@ from lakehouse.store import ObjectStore
 
 _LOG = logging.getLogger(__name__)
 
+#: Whose tables are maintained: what others keep in the catalog is theirs.
+SCHEMAS = ("bronze", "silver", "gold")
 #: A load that was planned before this may have to run again.
 SNAPSHOT_RETENTION = timedelta(hours=1)
 #: Longer than any statement runs: a file that no snapshot knows may belong to one that is about to commit.
@@ -49,23 +52,32 @@ def _has_nothing_to_finish(_attempt: str) -> None:
     return None
 
 
+def list_tables(engine: Engine, *, catalog: str, schemas: Sequence[str] = SCHEMAS) -> list[str]:
+    """The tables of some schemas, as ``catalog.schema.table``; not those that dbt is building a model in."""
+    listed = engine.execute(render("maintenance/list_tables.sql", catalog=catalog, schemas=",".join(schemas)))
+    return [f"{catalog}.{name}" for (name,) in listed.rows if "__dbt_" not in name]
+
+
 def maintain_table(
     engine: Engine,
     *,
     name: str,
+    clock: Clock = system_clock,
     snapshot_retention: timedelta = SNAPSHOT_RETENTION,
     orphan_retention: timedelta = ORPHAN_RETENTION,
-) -> None:
-    """Expire old snapshots of a table, then remove files that no snapshot knows.
+) -> CompactionReport:
+    """Rewrite a table's small files, expire its old snapshots, then remove files that no snapshot knows.
 
     :raises StatementError: a retention is below what the catalog allows (iceberg.*.min-retention).
     """
+    report = compact_table(engine, name=name, clock=clock)
     engine.execute(
         render("maintenance/expire_snapshots.sql", table=name, retention=_trino_duration(snapshot_retention))
     )
     engine.execute(
         render("maintenance/remove_orphan_files.sql", table=name, retention=_trino_duration(orphan_retention))
     )
+    return report
 
 
 def sweep_attempts(

@@ -27,6 +27,7 @@ ROOMS = (
     ("engine", "store", "broker"),
     ("tables",),
     ("load",),
+    ("compaction",),
     ("sources", "certificate", "maintenance", "engine_check", "drain", "arrival", "repair", "transform"),
     ("hooks", "triggers"),
     ("operators",),

@@ -1,12 +1,14 @@
 """Drains one topic as a worker would, and kills itself with SIGKILL right after the step that it was told.
 
-Usage: python drain_worker.py CONTRACT STEP, with the stack's environment. Steps: planned, polled, judged, staged,
-those of ``lakehouse.load.protocol.Step``, dropped, committed, and merging (while the merge runs in Trino).
+Usage: python drain_worker.py CONTRACT [STEP], with the stack's environment. Steps: planned, polled, judged,
+staged, those of ``lakehouse.load.protocol.Step``, dropped, committed, and merging (while the merge runs in Trino).
+Without one it lives to the end, and prints the most bytes of memory that it and its judges can have held.
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -18,12 +20,12 @@ from lakehouse.drain.drain import Drain
 from lakehouse.drain.limits import DrainWindow, FlushLimits
 from lakehouse.engine import Progress, TrinoEngine, connect_with
 from lakehouse.paths import BRONZE_TABLES
-from lakehouse.settings import Settings, read_environment
+from lakehouse.settings import Settings, read_environment, reader_processes
 from lakehouse.store import store_of
 from lakehouse.tables.definition import read_table_definitions
 
 
-def main(contract_path: str, step: str) -> None:
+def main(contract_path: str, step: str | None = None) -> None:
     def die_at(here: str) -> None:
         if here == step:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -48,7 +50,10 @@ def main(contract_path: str, step: str) -> None:
         run="drain_worker",
         on_step=die_at,
     ).run()
+    own, child = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    # The largest child stands for each.
+    print((own + reader_processes() * child) * 1024)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])

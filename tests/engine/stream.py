@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import Producer
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer
 from confluent_kafka import TopicPartition as DriverPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
-from lakehouse.broker import KafkaBroker
+from lakehouse.broker import KafkaBroker, TopicPartition
 from lakehouse.certificate import Account
 from lakehouse.contracts.kafka_contract import KafkaContract
 from lakehouse.drain.drain import Drain, DrainReport
 from lakehouse.drain.limits import DrainWindow, FlushLimits
 from tests.engine.source_of_one_test import SourceOfOneTest
+
+#: The broker looks every 15 s for what it can compact.
+COMPACTION_SECONDS = 120
 
 Value = bytes | str | Mapping[str, Any] | None
 
@@ -78,6 +82,34 @@ class Stream(SourceOfOneTest):
         place = DriverPartition(self.topic, partition, before)
         for future in admin.delete_records([place]).values():
             future.result()
+
+    def end(self, partition: int = 0) -> int:
+        """The offset that the next message gets."""
+        place = TopicPartition(self.topic, partition)
+        return self.broker.log_ranges([place])[place].end
+
+    def wait_for_compaction(self) -> None:
+        """Send messages of a key of their own until the broker holds fewer messages than were sent."""
+        deadline = time.monotonic() + COMPACTION_SECONDS
+        while True:
+            # A segment is closed, and can be compacted, when a message comes after its time.
+            self.send([b"{}"], key=b"compaction")
+            if len(self.held()) < self.end():
+                return
+            assert time.monotonic() < deadline, f"no compaction in {COMPACTION_SECONDS} s"
+            time.sleep(1)
+
+    def held(self, partition: int = 0) -> list[int]:
+        """The offsets of the messages that the broker still has."""
+        consumer = Consumer({**self.settings, "group.id": f"{self.group}-held", "enable.partition.eof": True})
+        consumer.assign([DriverPartition(self.topic, partition, OFFSET_BEGINNING)])
+        offsets = []
+        try:
+            while (message := consumer.poll(30)) is not None and message.error() is None:
+                offsets.append(message.offset())
+        finally:
+            consumer.close()
+        return offsets
 
     def drain(self, *, limits: FlushLimits | None = None, **options: Any) -> DrainReport:
         """Drain to the ends that the partitions have now."""

@@ -178,6 +178,31 @@ def test_only_committed_messages_are_read_and_markers_leave_no_hole(make_stream:
     assert_clean(stream, read=10)
 
 
+def test_what_compaction_removes_leaves_no_hole(make_stream: MakeStream):
+    stream = make_stream(
+        topic_settings={"cleanup.policy": "compact", "segment.ms": "100", "min.cleanable.dirty.ratio": "0.001"}
+    )
+    cases = 5
+
+    def send(numbers: range) -> None:
+        for number in numbers:
+            stream.send([event(number)], key=f"case-{number % cases}".encode())
+
+    send(range(20))
+    stream.drain()
+    send(range(20, 60))
+    stream.wait_for_compaction()
+    stream.drain()
+    ranges = stream.ledger("first_position, next_position")
+    assert ranges[0][0] == 0
+    assert [first for first, _next in ranges[1:]] == [next_position for _first, next_position in ranges[:-1]]
+    assert ranges[-1][1] == stream.end()
+    entities = {entity for (entity,) in stream.bronze("entity_id")}
+    assert {f"PB-PGR-{number}" for number in [*range(20), *range(60 - cases, 60)]} <= entities
+    assert len(entities) < 60
+    assert_clean(stream, read=len(stream.bronze("_position")))
+
+
 def test_messages_deleted_before_they_were_read_stop_the_drain_until_somebody_accepts_it(make_stream: MakeStream):
     stream = make_stream()
     stream.send(events(range(20)))

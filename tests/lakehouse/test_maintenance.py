@@ -7,9 +7,10 @@ import pytest
 from lakehouse.errors import VerificationError
 from lakehouse.identity import new_attempt
 from lakehouse.load.attempt import STAGING_SCHEMA, AttemptPlaces
-from lakehouse.maintenance import SweepReport, maintain_table, sweep_attempts
+from lakehouse.maintenance import SweepReport, list_tables, maintain_table, sweep_attempts
 from lakehouse.settings import StorageNames
 from tests.lakehouse.load.doubles import MOMENT, MemoryStore, ScriptedEngine, rows_of
+from tests.lakehouse.test_compaction import listed, unpartitioned
 
 NAMES = StorageNames()
 DEAD = new_attempt(now=MOMENT - timedelta(days=1, seconds=1))
@@ -134,16 +135,19 @@ def test_sweep_lists_the_schema_of_attempts(store):
     assert engine.asked("maintenance/attempt_tables.sql") == [{"schema": STAGING_SCHEMA}]
 
 
-def test_snapshots_expire_before_orphans_are_looked_for():
-    # The files of an expired snapshot are orphans only after it is gone.
-    engine = ScriptedEngine()
-    maintain_table(
+def test_files_are_rewritten_first_then_snapshots_expire_and_then_orphans_are_looked_for():
+    # What a rewrite replaced goes with its snapshot; the files of an expired snapshot are orphans after that.
+    engine = ScriptedEngine({"maintenance/list_partitions.sql": listed(unpartitioned(files=60))})
+    report = maintain_table(
         engine,
         name="iceberg.bronze.ledger",
         snapshot_retention=timedelta(hours=2),
         orphan_retention=timedelta(days=1),
     )
-    assert [statement.text for statement in engine.executed] == [
+    assert report.partitions == 1
+    altered = [statement.text.splitlines()[0] for statement in engine.executed]
+    assert [text for text in altered if text.startswith("alter")] == [
+        'alter table "iceberg"."bronze"."ledger" execute optimize (file_size_threshold => \'104857600B\')',
         'alter table "iceberg"."bronze"."ledger" execute expire_snapshots (retention_threshold => \'7200s\')',
         'alter table "iceberg"."bronze"."ledger" execute remove_orphan_files (retention_threshold => \'86400s\')',
     ]
@@ -152,5 +156,13 @@ def test_snapshots_expire_before_orphans_are_looked_for():
 def test_orphans_are_kept_longer_than_any_statement_runs():
     engine = ScriptedEngine()
     maintain_table(engine, name="iceberg.bronze.ledger")
-    assert "'3600s'" in engine.executed[0].text
-    assert "'21600s'" in engine.executed[1].text
+    [expired, removed] = [statement.text for statement in engine.executed if statement.text.startswith("alter")]
+    assert "'3600s'" in expired
+    assert "'21600s'" in removed
+
+
+def test_tables_that_dbt_is_building_are_not_maintained():
+    names = ("bronze.ledger", "silver.silver_pgr_events", "silver.silver_pgr_events__dbt_tmp")
+    engine = ScriptedEngine({"maintenance/list_tables.sql": rows_of(*((name,) for name in names))})
+    assert list_tables(engine, catalog="iceberg") == ["iceberg.bronze.ledger", "iceberg.silver.silver_pgr_events"]
+    assert engine.asked("maintenance/list_tables.sql") == [{"schemas": "bronze,silver,gold"}]

@@ -15,13 +15,21 @@ using (
         and _statement = {{ bind(statement) }}
         and element_at(cast(json_parse({{ bind(load_ids) }}) as map(varchar, varchar)), _source_id) is not null
         and if(
+            -- as many bits as rows: each position once, told without holding every position in memory
             (
-                select count(*) = count(distinct row(_source_id, _position))
-                from {{ staging | identifier }}
-                where
-                    _source_id between {{ bind(source_from) }} and {{ bind(source_to) }}
-                    and _position >= {{ bind(first) }}
-                    and _position < {{ bind(next) }}
+                select coalesce(bool_and(row_count = position_count), true)
+                from (
+                    select
+                        count(*) as row_count,
+                        bit_count(bitwise_or_agg(bitwise_left_shift(bigint '1', cast(_position % 64 as integer))), 64)
+                            as position_count
+                    from {{ staging | identifier }}
+                    where
+                        _source_id between {{ bind(source_from) }} and {{ bind(source_to) }}
+                        and _position >= {{ bind(first) }}
+                        and _position < {{ bind(next) }}
+                    group by _source_id, _position / 64
+                )
             ),
             true,
             cast(fail('staged positions are not distinct') as boolean)

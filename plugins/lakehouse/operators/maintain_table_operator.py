@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.maintenance import maintain_table
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
 
 
 class MaintainTableOperator(LakehouseOperator):
-    """Expires old snapshots of a table, and removes files that no snapshot knows.
+    """Rewrites small files of a table, expires its old snapshots, and removes files that no snapshot knows.
+
+    Returns what was rewritten: partitions, files and bytes before and after.
 
     :param table: as ``catalog.schema.table``. (templated)
     """
@@ -24,5 +27,5 @@ class MaintainTableOperator(LakehouseOperator):
         super().__init__(**kwargs)
         self.table = table
 
-    def perform(self, context: Context) -> None:  # noqa: ARG002
-        maintain_table(self.engine, name=self.table)
+    def perform(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
+        return asdict(maintain_table(self.engine, name=self.table))

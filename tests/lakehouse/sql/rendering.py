@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from jinja2 import meta, nodes
 
 from lakehouse import statements
+from lakehouse.compaction import PartitionValue
 from lakehouse.paths import BRONZE_TABLES, SQL
 from lakehouse.statements import Statement, render
 from lakehouse.tables.definition import Column, ColumnType, TableDefinition, read_table_definition
@@ -64,6 +65,8 @@ def _context(template: str, samples: dict[str, str]) -> dict[str, object]:
             context[name] = _columns(template, samples["column"])
         elif name == "rows":
             context[name] = [[VALUE]]
+        elif name == "values":
+            context[name] = [PartitionValue(column=samples["column"], type="varchar", text=samples["text"])]
         elif name == "targets":
             context[name] = [samples["table"], "iceberg.bronze.other_table"]
         elif name in literals:

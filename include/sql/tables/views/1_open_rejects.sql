@@ -1,13 +1,14 @@
 create or replace view iceberg.bronze.open_rejects
 comment 'The newest judgement of every bad record that bronze has no row for' as
-with keyed as (
+with resolved as (
     {%- for target in targets %}
+    -- rejects are the side that is held in memory: bronze may be of any size
     select
         {{ target | literal }} as target,
         _source_id as source_id,
         _position as record_position
     from {{ target | identifier }}
-    where _source_id is not null
+    where (_source_id, _position) in (select source_id, record_position from iceberg.bronze.rejects)
     {%- if not loop.last %}
     union all
     {%- endif %}
@@ -54,11 +55,11 @@ select
     newest.record_headers,
     newest.rejected_at
 from newest
-left join keyed
+left join resolved
     on
-        newest.target = keyed.target
-        and newest.source_id = keyed.source_id
-        and newest.record_position = keyed.record_position
+        newest.target = resolved.target
+        and newest.source_id = resolved.source_id
+        and newest.record_position = resolved.record_position
 left join unloaded
     on
         newest.source_id = unloaded.source_id
@@ -66,5 +67,5 @@ left join unloaded
         and newest.record_position < unloaded.next_position
 where
     newest.age = 1
-    and keyed.source_id is null
+    and resolved.source_id is null
     and unloaded.source_id is null

@@ -99,9 +99,17 @@ keyed as (
     select
         {{ target | literal }} as target,
         _source_id as source_id,
-        count(*) as bronze_rows,
-        count(*) - count(distinct _position) as doubled_rows
-    from {{ target | identifier }}
+        sum(row_count) as bronze_rows,
+        sum(row_count - position_count) as doubled_rows
+    from (
+        select
+            _source_id,
+            count(*) as row_count,
+            -- a bit for each position: 64 of them take the memory of one
+            bit_count(bitwise_or_agg(bitwise_left_shift(bigint '1', cast(_position % 64 as integer))), 64) as position_count
+        from {{ target | identifier }}
+        group by _source_id, _position / 64
+    )
     group by _source_id
     {%- if not loop.last %}
     union all
