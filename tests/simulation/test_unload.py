@@ -25,8 +25,8 @@ from tests.simulation.test_load_protocol import NAMES, TABLE, Simulation, do_not
 
 SEEDS = 300
 LONG_SEEDS = 3_000
-#: A load gives up while a merge of it still runs, its attempt is dropped, the merge ends after all, and the object was
-#: overwritten by then: nobody records these rows. No unload is needed for it, and the certificate shows them.
+#: A load gives up while a merge of it still runs, its attempt is dropped, the merge ends after all, and the object
+#: was overwritten by then: nobody records these rows. It needs no unload, and the certificate shows them.
 LATE_MERGES = {1138, 1497}
 
 
