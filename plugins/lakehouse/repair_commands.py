@@ -26,6 +26,7 @@ from lakehouse.settings import Settings
 from lakehouse.sources import read_source
 from lakehouse.store import store_of
 
+_TIME = "%Y-%m-%d %H:%M:%S"
 _KINDS = ("load", "gap", "unload_intent", "unload", "replay")
 
 
@@ -231,8 +232,10 @@ def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, limit
 
 def _load_cells(entry: LedgerEntry) -> tuple[str, ...]:
     behind = "all" if entry.next_position == WHOLE else f"{entry.first_position}-{entry.next_position}"
+    # An intent is begun, and has another row for its end.
+    when = f"begun {entry.started_at:{_TIME}}" if entry.finished_at is None else f"{entry.finished_at:{_TIME}}"
     return (
-        "not finished" if entry.finished_at is None else f"{entry.finished_at:%Y-%m-%d %H:%M:%S}",
+        when,
         entry.kind,
         entry.source or entry.source_id,
         behind,
@@ -247,7 +250,7 @@ def _load_cells(entry: LedgerEntry) -> tuple[str, ...]:
 
 def _reject_cells(reject: OpenReject) -> tuple[str, ...]:
     return (
-        f"{reject.rejected_at:%Y-%m-%d %H:%M:%S}",
+        f"{reject.rejected_at:{_TIME}}",
         reject.source,
         str(reject.position),
         "" if reject.line is None else str(reject.line),

@@ -208,8 +208,10 @@ def test_loads_are_shown_as_the_ledger_has_them(monkeypatch):
         "period": Period(None, datetime(2026, 11, 28, tzinfo=UTC)),
         "most": 2,
     }
-    for text in ("2026-11-27 09:30:00", "0-1002", "1,000", "[bold]not markup", "not finished", "all", "asha"):
-        assert text in done.output
+    shown = " ".join(done.output.split())
+    for text in ("2026-11-27 09:30:00 load", "0-1002", "1,000", "[bold]not markup", "all", "asha"):
+        assert text in shown
+    assert "begun 2026-11-27 09:30:00 unload_intent" in shown
     assert "--limit shows more" in done.output
 
 

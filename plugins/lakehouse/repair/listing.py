@@ -15,7 +15,7 @@ from lakehouse.statements import render
 class LedgerEntry:
     """One row of the ledger.
 
-    :param finished_at: UTC; None of an unload that is not finished.
+    :param finished_at: UTC; None of the intent to take something out, whose end is another row.
     """
 
     finished_at: datetime | None
