@@ -32,6 +32,7 @@ from lakehouse.row_insertion import DEFAULT_SOURCE, insert_lines
 from lakehouse.settings import Settings
 from lakehouse.sources import read_source, usable_sources
 from lakehouse.sql_shell import OutputFormat, run_prompt, run_text
+from lakehouse.status_commands import check, status
 from lakehouse.store import store_of
 from lakehouse.tables.creation import create_tables
 from lakehouse.tables.definition import read_table_definitions
@@ -80,7 +81,7 @@ def main() -> None:
 
 main.add_command(drain)
 main.add_command(lag)
-for command in (loads, rejects, unload, replay):
+for command in (status, check, loads, rejects, unload, replay):
     main.add_command(command)
 
 
@@ -379,7 +380,7 @@ def verify_engine(  # noqa: PLR0917  (click passes options so)
     ) -> TrinoEngine:
         return TrinoEngine(connect_with(settings, session=session), on_progress=on_progress)
 
-    check = EngineCheck(
+    engine_check = EngineCheck(
         connect=connect,
         table=read_table_definitions(BRONZE_TABLES)[_DEFAULT_TARGET],
         catalog=settings.names.catalog,
@@ -388,7 +389,7 @@ def verify_engine(  # noqa: PLR0917  (click passes options so)
     )
     click.echo(f"Trino {settings.trino_host}:{settings.trino_port}, catalog {settings.names.catalog}")
     failed = 0
-    for line in check.run(case):
+    for line in engine_check.run(case):
         failed += not line.passed
         click.secho("pass" if line.passed else "FAIL", fg="green" if line.passed else "red", nl=False)
         click.echo(f"  {line.case}: {line.detail}")

@@ -29,12 +29,13 @@ ROOMS = (
     ("load",),
     ("compaction",),
     ("sources", "certificate", "maintenance", "engine_check", "drain", "arrival", "repair", "transform"),
+    ("watch",),
     ("hooks", "triggers"),
     ("operators",),
     ("ingest_document", "row_insertion"),
     ("dag_factory",),
     ("transform_groups",),
-    ("web", "sql_shell", "preloading", "drain_commands", "repair_commands"),
+    ("web", "sql_shell", "preloading", "drain_commands", "repair_commands", "status_commands"),
     ("cli",),
 )
 KNOWS_AIRFLOW = ("hooks", "triggers", "operators", "dag_factory", "transform_groups", "web")

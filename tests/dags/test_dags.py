@@ -11,9 +11,10 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.exceptions import ParamValidationError
 
 from lakehouse import sources
-from lakehouse.contracts import FilesContract, KafkaContract
+from lakehouse.contracts import Contract, FilesContract, KafkaContract
 from lakehouse.paths import CONTRACTS
 from lakehouse.transform.manifest import read_nodes
+from lakehouse.watch.links import dag_of
 
 # Airflow's own: it asks pathspec for a name that pathspec has renamed.
 pytestmark = pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")
@@ -22,7 +23,11 @@ DAGS = Path(__file__).parents[2] / "dags"
 # One for each contract: adding a source is adding a file.
 INGEST = {f"ingest_files__{source.contract.name}" for source in sources.usable_sources(FilesContract)}
 DRAINS = {f"ingest_kafka__{source.contract.name}" for source in sources.usable_sources(KafkaContract)}
-EXPECTED = INGEST | DRAINS | {"ingest_rows", "maintain_tables", "replay_rejects", "transform_events", "unload"}
+EXPECTED = (
+    INGEST
+    | DRAINS
+    | {"check_platform", "ingest_rows", "maintain_tables", "replay_rejects", "transform_events", "unload"}
+)
 INGEST_GRAPH = """\
 wait: all_success > plan
 plan: all_success > load.insert load.stage report
@@ -214,6 +219,18 @@ def test_maintenance_takes_the_tables_that_are_there_when_it_runs(dag_bag: DagBa
     assert tasks["maintain"].upstream_task_ids == {"tables"}
     # What dead workers left is swept whatever becomes of a table.
     assert tasks["sweep"].upstream_task_ids == set()
+
+
+def test_the_platform_is_checked_every_five_minutes_by_one_run_at_a_time(dag_bag: DagBag):
+    dag = dag_bag.dags["check_platform"]
+    assert (dag.timetable.expression, dag.max_active_runs) == ("*/5 * * * *", 1)
+    assert graph(dag) == "check: all_success >"
+    assert dag.get_task("check").on_failure_callback
+
+
+@pytest.mark.parametrize("source", list(sources.usable_sources(Contract)), ids=lambda source: source.contract.name)
+def test_an_alert_links_the_dag_that_loads_its_source(dag_bag: DagBag, source: sources.Source[Contract]):
+    assert dag_of(source.contract) in dag_bag.dags
 
 
 def test_every_model_is_a_task_after_those_it_reads(dag_bag: DagBag):

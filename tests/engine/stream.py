@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,11 +50,23 @@ class Stream(SourceOfOneTest):
     def broker(self) -> KafkaBroker:
         return KafkaBroker(self.settings)
 
-    def create(self, *, partitions: int = 1, settings: Mapping[str, str] | None = None) -> None:
+    def create(
+        self,
+        *,
+        partitions: int = 1,
+        settings: Mapping[str, str] | None = None,
+        replicas: Sequence[int] | None = None,
+    ) -> None:
+        """Create the topic.
+
+        :param replicas: the brokers of each partition, the leader first.
+        """
+        placed: dict[str, Any] = {"replication_factor": 1}
+        if replicas is not None:
+            placed = {"replica_assignment": [list(replicas)] * partitions}
         admin = self.admin
-        admin.create_topics([NewTopic(self.topic, partitions, 1, config=dict(settings or {}))])[
-            self.topic
-        ].result()
+        topic = NewTopic(self.topic, partitions, config=dict(settings or {}), **placed)
+        admin.create_topics([topic])[self.topic].result()
 
     def delete(self) -> None:
         admin = self.admin

@@ -3,120 +3,128 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from lakehouse.compaction import CLOSED_DEBT, compact_table, read_partitions
+from lakehouse.compaction import CLOSED_DEBT, CompactionReport, compact_table, read_partitions
 from lakehouse.engine import TrinoEngine, connect_with
 from lakehouse.maintenance import list_tables, maintain_table
 from tests.engine.conftest import BRONZE, Platform, Source, event, lines
 
 pytestmark = pytest.mark.engine
 
-MakeSource = Callable[..., Source]
 LEDGER = "iceberg.bronze.ledger"
-#: A day and a service that no other test loads.
+#: That no other test loads.
 DAY = date(2021, 3, 4)
+FILES = CLOSED_DEBT + 1
 
 
-def put_one_day(source: Source, numbers: range, *, service: str) -> None:
+@dataclass(frozen=True)
+class ScratchTable:
+    """A table of one test, partitioned as bronze is."""
+
+    platform: Platform
+    name: str
+
+    def add(self, count: int, *, service: str = "PGR", first: int = 0) -> None:
+        """Rows by as many statements, so each in a file of its own."""
+        for number in range(first, first + count):
+            self.platform.rows(
+                f"insert into {self.name} values (cast(? as date), ?, ?)", str(DAY), service, number
+            )
+
+    def rows(self) -> Counter[tuple[Any, ...]]:
+        return Counter(self.platform.rows(f"select * from {self.name}"))
+
+    def files(self, service: str = "PGR") -> int:
+        return sum(
+            partition.files
+            for partition in read_partitions(self.platform.engine, name=self.name)
+            if [value.text for value in partition.values] == [str(DAY), service]
+        )
+
+    def snapshots(self) -> int:
+        catalog, schema, table = self.name.split(".")
+        [[count]] = self.platform.rows(f'select count(*) from {catalog}.{schema}."{table}$snapshots"')
+        return int(count)
+
+    def compact(self, **options: Any) -> CompactionReport:
+        return compact_table(self.platform.engine, name=self.name, **options)
+
+
+@pytest.fixture
+def scratch(platform: Platform) -> Iterator[ScratchTable]:
+    name = f"iceberg.bronze.scratch_{uuid.uuid4().hex[:12]}"
+    platform.rows(
+        f"create table {name} (event_date date, service varchar, number bigint) "
+        "with (partitioning = array['event_date', 'service'])"
+    )
+    yield ScratchTable(platform, name)
+    platform.rows(f"drop table {name}")
+
+
+def test_a_day_of_many_small_files_becomes_one_of_few_with_the_same_rows(scratch: ScratchTable):
+    scratch.add(FILES)
+    scratch.add(2, service="TAX")
+    rows = scratch.rows()
+    report = scratch.compact()
+    assert (report.partitions, report.files_before, report.left) == (1, FILES, 0)
+    assert report.files_after == scratch.files() <= 2
+    assert report.bytes_after < report.bytes_before
+    assert scratch.files("TAX") == 2
+    assert scratch.rows() == rows
+
+
+def test_what_is_not_due_is_left_alone_without_a_commit(scratch: ScratchTable):
+    scratch.add(CLOSED_DEBT)
+    before = scratch.snapshots()
+    assert scratch.compact().partitions == 0
+    assert scratch.snapshots() == before
+
+
+def test_a_run_takes_no_more_than_its_bound_and_says_what_is_left(scratch: ScratchTable):
+    scratch.add(FILES)
+    scratch.add(FILES + 1, service="it's a 'tax'")
+    report = scratch.compact(most_partitions=1)
+    assert (report.partitions, report.files_before, report.left) == (1, FILES + 1, 1)
+    report = scratch.compact()
+    assert (report.partitions, report.files_before, report.left) == (1, FILES, 0)
+    assert scratch.files("it's a 'tax'") <= 2
+
+
+def test_a_day_that_still_fills_waits_until_it_owes_much(scratch: ScratchTable):
+    scratch.add(FILES)
+    noon = datetime(DAY.year, DAY.month, DAY.day, 12, tzinfo=UTC)
+    assert scratch.compact(clock=lambda: noon).partitions == 0
+    assert scratch.compact(clock=lambda: noon + timedelta(days=1)).partitions == 1
+
+
+def put_one_day(source: Source, numbers: range) -> None:
     for number in numbers:
         moment = f"{DAY}T10:00:{number % 60:02}Z"
-        source.put(f"{number}.jsonl", lines([event(number, event_time=moment, service=service)]))
+        source.put(f"{number}.jsonl", lines([event(number, event_time=moment)]))
 
 
-def files(platform: Platform, service: str) -> int:
-    return sum(
-        partition.files
-        for partition in read_partitions(platform.engine, name=BRONZE)
-        if [value.text for value in partition.values] == [str(DAY), service]
-    )
-
-
-def test_a_day_of_many_small_files_becomes_one_of_few_with_the_same_rows(
-    make_source: MakeSource, platform: Platform
-):
-    source = make_source(text="batch: {records: 1, bytes: 1GB}\n")
-    service = source.contract.name
-    for number in range(CLOSED_DEBT + 1):
-        put_one_day(source, range(number, number + 1), service=service)
-        source.load()
-    rows = Counter(source.bronze("_source_id, _position, _load_id, entity_id, attributes_json"))
-    assert files(platform, service) == CLOSED_DEBT + 1
-    report = compact_table(platform.engine, name=BRONZE)
-    assert report.partitions >= 1
-    assert report.files_after < report.files_before
-    assert files(platform, service) <= 2
-    assert Counter(source.bronze("_source_id, _position, _load_id, entity_id, attributes_json")) == rows
-    assert [account.problems for account in source.accounts()] == [""] * (CLOSED_DEBT + 1)
-    assert source.load() == []
-
-
-def test_what_is_not_due_is_left_alone_without_a_commit(make_source: MakeSource, platform: Platform):
-    source = make_source()
-    put_one_day(source, range(3), service=source.contract.name)
-    source.load()
-    compact_table(platform.engine, name=BRONZE)
-
-    def snapshots() -> int:
-        return platform.rows('select count(*) from iceberg.bronze."service_events_raw$snapshots"')[0][0]
-
-    before = snapshots()
-    assert compact_table(platform.engine, name=BRONZE).partitions == 0
-    assert snapshots() == before
-
-
-def test_a_run_takes_no_more_than_its_bound_and_says_what_is_left(make_source: MakeSource, platform: Platform):
-    source = make_source()
-    services = [f"{source.contract.name}_{letter}" for letter in "ab"]
-    for number in range(CLOSED_DEBT + 1):
-        for service in services:
-            put_one_day(source, range(number, number + 1), service=service)
-            source.load()
-    report = compact_table(platform.engine, name=BRONZE, most_partitions=1)
-    assert (report.partitions, report.left >= 1) == (1, True)
-    report = compact_table(platform.engine, name=BRONZE)
-    assert report.left == 0
-    assert [files(platform, service) <= 2 for service in services] == [True, True]
-
-
-def test_today_is_rewritten_only_when_it_owes_much(make_source: MakeSource, platform: Platform):
-    source = make_source()
-    service = source.contract.name
-    for number in range(CLOSED_DEBT + 1):
-        put_one_day(source, range(number, number + 1), service=service)
-        source.load()
-
-    def as_of_that_day() -> datetime:
-        return datetime(DAY.year, DAY.month, DAY.day, 12, tzinfo=UTC)
-
-    compact_table(platform.engine, name=BRONZE, clock=as_of_that_day)
-    assert files(platform, service) == CLOSED_DEBT + 1
-    compact_table(platform.engine, name=BRONZE, clock=lambda: as_of_that_day() + timedelta(days=1))
-    assert files(platform, service) <= 2
-
-
-@pytest.mark.parametrize("loads", [pytest.param(30), pytest.param(400, marks=pytest.mark.long)])
+@pytest.mark.parametrize("loads", [pytest.param(FILES), pytest.param(300, marks=pytest.mark.long)])
 def test_maintenance_beside_running_loads_loses_and_doubles_nothing(
-    make_source: MakeSource, platform: Platform, loads: int
+    make_source: Callable[..., Source], platform: Platform, loads: int
 ):
     sources = [make_source(), make_source()]
     ended = threading.Event()
 
     def load(source: Source) -> None:
         for number in range(loads):
-            put_one_day(source, range(number * 10, number * 10 + 10), service="PGR")
+            put_one_day(source, range(number * 10, number * 10 + 10))
             engine = TrinoEngine(connect_with(platform.settings, source="tests"))
-            for report in Source(
-                platform=Platform(platform.settings, engine, platform.store, platform.table),
-                contract=source.contract,
-                prefix=source.prefix,
-            ).load():
-                assert report.failures == ()
+            own = replace(source, platform=replace(platform, engine=engine))
+            assert [report.failures for report in own.load()] == [()]
 
     def maintain() -> int:
         engine = TrinoEngine(connect_with(platform.settings, source="tests"))

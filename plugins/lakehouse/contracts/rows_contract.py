@@ -11,4 +11,4 @@ class RowsContract(Contract):
     """The contract of rows that are handed over."""
 
     kind: Literal["rows"]
-    reject_budget: RejectBudget = RejectBudget(share=1)
+    reject_budget: RejectBudget = RejectBudget(share=1, day_share=1)

@@ -22,6 +22,7 @@ MERGES = [
     "plan/register_sources.sql",
     "drain/merge_starts.sql",
     "drain/merge_gap.sql",
+    "watch/merge_checks.sql",
 ]
 #: Of facts that may be there twice and say the same.
 APPENDS = {"load/insert_refusals.sql"}
@@ -43,6 +44,7 @@ PINNED = {
     "plan/register_sources.sql": {"source_digest"},
     "drain/merge_starts.sql": {"source_id"},
     "drain/merge_gap.sql": {"source_id", "first_position", "next_position"},
+    "watch/merge_checks.sql": {"condition_key"},
 }
 KEYS = {
     "load/merge_rows.sql": {"_source_id", "_position"},
@@ -51,6 +53,7 @@ KEYS = {
     "plan/register_sources.sql": {"source_digest"},
     "drain/merge_starts.sql": {"source_id"},
     "drain/merge_gap.sql": {"source_id"},
+    "watch/merge_checks.sql": {"condition_key", "episode", "change", "step", "turn"},
 }
 _RANGES = (exp.Between, exp.GT, exp.GTE, exp.LT, exp.LTE)
 _DDL = re.compile(r"^(create|drop|alter|comment)\b", re.MULTILINE)
