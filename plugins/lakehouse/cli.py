@@ -27,6 +27,7 @@ from lakehouse.load.rows import RowsReport
 from lakehouse.paths import BRONZE_TABLES, DBT_MANIFEST
 from lakehouse.readers.row_lines import lines_of_json
 from lakehouse.readers.source_text import open_source_text
+from lakehouse.repair_commands import loads, rejects, replay, unload
 from lakehouse.row_insertion import DEFAULT_SOURCE, insert_lines
 from lakehouse.settings import Settings
 from lakehouse.sources import read_source, usable_sources
@@ -80,8 +81,8 @@ def main() -> None:
 
 main.add_command(drain)
 main.add_command(lag)
-main.add_command(status)
-main.add_command(check)
+for command in (status, check, loads, rejects, unload, replay):
+    main.add_command(command)
 
 
 @main.command()
@@ -178,6 +179,8 @@ def load(source: str, pattern: str | None, dry_run: bool) -> None:  # noqa: FBT0
         for planned in (planned for batch in plan.batches for planned in batch.sources):
             click.echo(f"  {planned.version.uri} ({planned.size:,} bytes) from record {planned.first_position}")
         _tell_refused(plan)
+        if plan.objects_unloaded:
+            click.echo(f"{plan.objects_unloaded} objects were taken out by `lakehouse unload`, and stay out.")
         return
     failed = 0
     reports = load_files(

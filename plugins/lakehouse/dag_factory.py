@@ -40,7 +40,7 @@ from lakehouse.row_insertion import DEFAULT_SOURCE
 from lakehouse.triggers.arrival_trigger import ArrivalTrigger
 
 if TYPE_CHECKING:
-    from lakehouse.contracts import FilesContract, KafkaContract, RowsContract
+    from lakehouse.contracts import Contract, FilesContract, KafkaContract, RowsContract
     from lakehouse.sources import Source
 
 START_DATE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -75,6 +75,29 @@ def table_asset(table: str) -> Asset:
     :param table: as ``catalog.schema.table``.
     """
     return Asset(name=table, uri=f"iceberg://{table.replace('.', '/')}")
+
+
+def reason_param() -> Param:
+    """Why somebody starts a run that changes what was loaded: without it, none starts."""
+    return Param(
+        default="",
+        type="string",
+        pattern=r"\S",
+        maxLength=1_000,
+        title="Reason",
+        description="Why, for whoever reads the ledger.",
+    )
+
+
+def source_param(contracts: Sequence[Contract]) -> Param:
+    """The choice of one of these contracts."""
+    return Param(
+        default=None,
+        enum=[contract.name for contract in contracts],
+        type="string",
+        title="Source",
+        description="The contract that loaded it.",
+    )
 
 
 def ingest_files_dag(source: Source[FilesContract]) -> DAG:

@@ -29,6 +29,8 @@ from lakehouse.statements import Parameter, Statement
 
 #: The guard of ``load/merge_rows.sql`` fails with this text.
 GUARD_TEXT = "staged positions are not distinct"
+#: And so do the merges of a load whose range is taken out: whoever looks again finds that in the ledger.
+UNLOADED_TEXT = "the range was taken out by an unload"
 
 #: What the driver raises; its HttpError stands outside its own tree.
 _DRIVER_ERRORS = (trino_exceptions.Error, trino_exceptions.HttpError, requests.RequestException, OSError)
@@ -221,7 +223,7 @@ def _of_query(
     message = " ".join(error.message.split())
     if GUARD_TEXT in message or name == "MERGE_TARGET_ROW_MULTIPLE_MATCHES":
         return PositionsNotDistinctError(staging_table=f"of query {query_id}", detail=message)
-    if name in _CONFLICTS or "is not an ancestor of" in message:
+    if name in _CONFLICTS or "is not an ancestor of" in message or UNLOADED_TEXT in message:
         return CommitConflictError(message=message, query_id=query_id)
     if name not in _TERMINAL_NAMES:
         if name in _CANCELLED or error.error_type == "INSUFFICIENT_RESOURCES":

@@ -6,6 +6,7 @@ before trusting another version of Trino, or another catalog.
 
 from __future__ import annotations
 
+import functools
 import json
 import secrets
 import threading
@@ -442,6 +443,8 @@ class EngineCheck:
             "load/merge_rows.sql",
             target=target,
             staging=staging,
+            ledger=self._empty_ledger,
+            ranges=json.dumps(dict.fromkeys(staged.sources, (staged.first, staged.next))),
             columns=self._table.column_names,
             statement=0,
             load_ids=json.dumps(dict.fromkeys(staged.sources, "check-load-00001")),
@@ -451,6 +454,11 @@ class EngineCheck:
             first=staged.first,
             next=staged.next,
         )
+
+    @functools.cached_property
+    def _empty_ledger(self) -> str:
+        """A ledger in which nothing is taken out."""
+        return self._protocol_table("ledger")
 
     def _target(self, *, file_format: str = "PARQUET", format_version: int = 2) -> str:
         name = self._scratch.table("target")

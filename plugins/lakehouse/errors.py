@@ -20,11 +20,13 @@
     │   ├── TargetChangedError        what was staged is meant for another table
     │   ├── PositionsNotDistinctError the staged keys would double rows
     │   ├── VerificationError         what is in the tables is not what was read
+    │   ├── SourceUnloadedError       what is asked for was taken out again and stays out
     │   ├── UnsafeEngineError         the engine or a table breaks the load's guarantee
     │   └── StatementError            the engine refuses a statement for good
     └── TransientError                the same call may succeed when it is made again
         ├── CommitConflictError       another writer committed first
         ├── RangeTakenError           another load recorded this range: plan again
+        ├── RangeUnloadedError        what is being loaded was taken out meanwhile: plan again
         ├── SourceChangedError        the object was overwritten since it was planned: plan again
         ├── StagingGoneError          an attempt's spool was swept: stage again
         ├── EngineUnavailableError    Trino does not answer, or its answer is lost
@@ -263,6 +265,17 @@ class VerificationError(TerminalError):
         self.detail = detail
 
 
+class SourceUnloadedError(TerminalError):
+    """What is asked for was loaded, taken out again by an unload, and stays out."""
+
+    def __init__(self, *, source: str) -> None:
+        super().__init__(
+            f"{source} was taken out by an unload, and stays out.",
+            remedy="To load it again after all: `lakehouse unload … --reload --reason … --yes`, then load it.",
+        )
+        self.source = source
+
+
 class UnsafeEngineError(TerminalError):
     """The engine, the catalog or a table has a setting that breaks the exactly-once guarantee."""
 
@@ -311,6 +324,17 @@ class RangeTakenError(TransientError):
         self.source_id = source_id
         self.first = first
         self.next_position = next_position
+
+
+class RangeUnloadedError(TransientError):
+    """Somebody takes out, or took out, what is being loaded; it cannot be loaded under these ids any more."""
+
+    def __init__(self, *, source_ids: Sequence[str]) -> None:
+        super().__init__(
+            f"Sources {', '.join(source_ids)} were taken out by an unload while they were loaded.",
+            remedy="Plan again: what stays out is left alone, what is to be loaded again has another id.",
+        )
+        self.source_ids = tuple(source_ids)
 
 
 class SourceChangedError(TransientError):

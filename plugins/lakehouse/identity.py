@@ -221,6 +221,21 @@ def load_id(
     return source_id[:_DAY_CHARACTERS] + of_load[:-_FRAMING_CHARACTERS] + framing_mark(framing)
 
 
+def replay_load_id(*, source_id: str, attempt: str, framing_mark: str) -> str:
+    """The 16 characters that name what one attempt of a replay writes of a source.
+
+    The fifth is one that no digest has, so that rows which a replay wrote can be told from all others.
+
+    :param framing_mark: of the load whose rejects they were.
+    """
+    return source_id[:_DAY_CHARACTERS] + "z" + digest("replay", attempt, source_id)[:8] + framing_mark
+
+
+def source_id_again(source_id: str) -> str:
+    """The id of a source after it was taken out, for being loaded again: the old one stays out for ever."""
+    return source_id[:_DAY_CHARACTERS] + digest("again", source_id)
+
+
 def new_attempt(*, now: datetime) -> str:
     """A name no other attempt has, for a spool prefix and a staging table: UTC time, then 64 random bits."""
     return f"{now.astimezone(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(8)}"

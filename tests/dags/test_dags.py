@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import functools
 from pathlib import Path
 
@@ -22,7 +23,11 @@ DAGS = Path(__file__).parents[2] / "dags"
 # One for each contract: adding a source is adding a file.
 INGEST = {f"ingest_files__{source.contract.name}" for source in sources.usable_sources(FilesContract)}
 DRAINS = {f"ingest_kafka__{source.contract.name}" for source in sources.usable_sources(KafkaContract)}
-EXPECTED = INGEST | DRAINS | {"check_platform", "ingest_rows", "maintain_tables", "transform_events"}
+EXPECTED = (
+    INGEST
+    | DRAINS
+    | {"check_platform", "ingest_rows", "maintain_tables", "replay_rejects", "transform_events", "unload"}
+)
 INGEST_GRAPH = """\
 wait: all_success > plan
 plan: all_success > load.insert load.stage report
@@ -142,6 +147,70 @@ def test_a_run_of_ingest_rows_needs_nothing_but_its_rows(dag_bag: DagBag):
 @pytest.mark.parametrize("dag_id", sorted(DRAINS))
 def test_the_graph_of_a_kafka_source_is_a_drain_for_each_group_of_partitions(dag_bag: DagBag, dag_id: str):
     assert graph(dag_bag.dags[dag_id]) == DRAIN_GRAPH
+
+
+REPAIRS = ("replay_rejects", "unload")
+ANY_REPAIR = pytest.mark.parametrize("dag_id", REPAIRS)
+
+
+def test_what_is_taken_out_is_found_first_and_each_range_is_a_task(dag_bag: DagBag):
+    assert graph(dag_bag.dags["unload"]) == "find: all_success > take_out\ntake_out: all_success > (mapped)"
+    assert graph(dag_bag.dags["replay_rejects"]) == "replay: all_success >"
+
+
+@ANY_REPAIR
+def test_silver_and_gold_follow_a_repair(dag_bag: DagBag, dag_id: str):
+    outlets = [asset.name for task in dag_bag.dags[dag_id].tasks for asset in task.outlets]
+    assert outlets == ["iceberg.bronze.service_events_raw"]
+    assert dag_bag.dags["transform_events"].timetable.asset_condition.name in outlets
+
+
+@ANY_REPAIR
+@pytest.mark.parametrize("reason", ["", "  ", None])
+def test_a_repair_without_a_reason_is_refused_before_it_starts(dag_bag: DagBag, dag_id: str, reason: object):
+    # What is resolved is kept in the param.
+    param = copy.deepcopy(dag_bag.dags[dag_id].params.get_param("reason"))
+    with pytest.raises(ParamValidationError):
+        param.resolve(reason)
+    with pytest.raises(ParamValidationError):
+        param.resolve()
+    assert param.resolve("wrong month") == "wrong month"
+
+
+@ANY_REPAIR
+def test_a_repair_is_of_a_source_that_is_named(dag_bag: DagBag, dag_id: str):
+    param = dag_bag.dags[dag_id].params.get_param("source")
+    assert {f"ingest_files__{name}" for name in param.schema["enum"]} >= INGEST
+    assert {f"ingest_kafka__{name}" for name in param.schema["enum"]} >= DRAINS
+    for source in ("no_such_source", None):
+        with pytest.raises(ParamValidationError):
+            param.resolve(source)
+
+
+def test_an_unload_only_says_what_would_go_unless_it_is_asked_to_do_it(dag_bag: DagBag):
+    params = dag_bag.dags["unload"].params
+    assert {name: params.get_param(name).resolve() for name in params if name not in {"source", "reason"}} == {
+        "load": None,
+        "key": None,
+        "range": None,
+        "reload": False,
+        "dry_run": True,
+    }
+
+
+def test_a_replay_takes_every_open_reject_of_its_source_unless_it_is_narrowed(dag_bag: DagBag):
+    params = copy.deepcopy(dag_bag.dags["replay_rejects"].params)
+    assert {name: params.get_param(name).resolve() for name in params if name not in {"source", "reason"}} == {
+        "load": None,
+        "rejected_for": None,
+        "from": None,
+        "to": None,
+        "dry_run": False,
+    }
+    assert params.get_param("rejected_for").resolve("missing_field") == "missing_field"
+    assert params.get_param("from").resolve("2026-11-27T09:30:00+05:30")
+    with pytest.raises(ParamValidationError):
+        params.get_param("rejected_for").resolve("because")
 
 
 def test_maintenance_takes_the_tables_that_are_there_when_it_runs(dag_bag: DagBag):

@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
+from lakehouse.repair.unload import UnloadStep
 from tests.engine.conftest import Platform
 from tests.engine.transform_warehouse import BronzeRow, Warehouse, utc
 
@@ -56,7 +57,9 @@ class History:
         self.draws = draws
         self.loads: dict[str, list[BronzeRow]] = {}
         self.by_hand: list[BronzeRow] = []
-        self.unrecorded: list[tuple[str, str]] = []
+        #: Merged and not recorded: the rows, and how a ledger row would name them.
+        self.unrecorded: list[tuple[list[BronzeRow], str | None, str]] = []
+        self.being_taken_out: list[str] = []
         self.case_numbers = range(12)
         self.done: list[str] = []
 
@@ -72,6 +75,12 @@ class History:
             self.unload_without_dates,
             self.unload_a_first_arrival,
             self.unload_a_first_arrival,
+            self.take_out,
+            self.take_out_halfway,
+            self.take_out_halfway,
+            self.replay,
+            self.replay,
+            self.replay_without_ledger_row,
             self.insert_by_hand,
             self.insert_by_hand,
             self.delete_by_hand,
@@ -130,24 +139,67 @@ class History:
         source_id = f"src{uuid.UUID(int=self.draws.getrandbits(128)).hex[:12]}"
         at = at or utc(2026, 11, 1) + timedelta(seconds=self.draws.randrange(100_000))
         keyed = [
-            row._replace(source_id=source_id, position=position, ingested_at=at)
-            for position, row in enumerate(rows)
+            # Each second record was rejected, and may be replayed.
+            row._replace(source_id=source_id, position=2 * number, ingested_at=at)
+            for number, row in enumerate(rows)
         ]
         query_id = self.warehouse.insert(keyed)
         self.loads[source_id] = keyed
         if recorded:
-            self._record(source_id, query_id)
+            self._record(keyed, query_id, "load")
         else:
-            self.unrecorded.append((source_id, query_id))
+            self.unrecorded.append((keyed, query_id, "load"))
 
-    def _record(self, source_id: str, query_id: str) -> None:
+    def _record(self, rows: list[BronzeRow], query_id: str | None, kind: str) -> None:
         self.warehouse.record(
-            self.loads[source_id],
-            source_id=source_id,
-            finished_at=utc(2026, 11, 2),
-            query_id=query_id,
-            kind=self.draws.choice(("load", "load", "load", "replay")),
+            rows, source_id=source_of(rows), finished_at=utc(2026, 11, 2), query_id=query_id, kind=kind
         )
+
+    @property
+    def settled(self) -> list[str]:
+        """The sources of which everything is recorded."""
+        return sorted(set(self.loads) - {source_of(rows) for rows, _, _ in self.unrecorded})
+
+    def replay(self, *, recorded: bool = True) -> None:
+        """Bring in, at its own position, what a load rejected."""
+        if not self.settled:
+            return
+        source_id = self.draws.choice(self.settled)
+        loaded = self.loads[source_id]
+        free = sorted(
+            {position for row in loaded for position in ((row.position or 0) + 1,)}
+            - {row.position for row in loaded}
+        )
+        rows = [
+            row._replace(source_id=source_id, position=position, ingested_at=utc(2026, 11, 4))
+            for position, row in zip(free, [self.event(), *self.copies()], strict=False)
+        ]
+        if not rows:
+            return
+        query_id = self.warehouse.insert(rows)
+        loaded += rows
+        if recorded:
+            self._record(rows, query_id, "replay")
+        else:
+            # The next replay finds them and does not know which statement brought them.
+            self.unrecorded.append((rows, None, "replay"))
+
+    def replay_without_ledger_row(self) -> None:
+        self.replay(recorded=False)
+
+    def take_out(self, *, until: UnloadStep | None = None) -> None:
+        """Take out what is there, whether it is recorded or not."""
+        if not self.loads:
+            return
+        source_id = self.draws.choice(sorted(self.loads))
+        del self.loads[source_id]
+        self.unrecorded = [load for load in self.unrecorded if source_of(load[0]) != source_id]
+        self.warehouse.take_out(source_id, until=until)
+        if until is not None:
+            self.being_taken_out.append(source_id)
+
+    def take_out_halfway(self) -> None:
+        self.take_out(until=self.draws.choice(tuple(UnloadStep)))
 
     def load(self) -> None:
         self._load([self.event() for _ in range(self.draws.randrange(1, 12))])
@@ -162,10 +214,9 @@ class History:
         self._load([*self.copies(), self.event()], recorded=False)
 
     def unload(self, *, source_id: str | None = None, with_touched: bool = True) -> None:
-        done = [source for source in self.loads if source not in dict(self.unrecorded)]
-        if not done:
+        if not self.settled:
             return
-        source_id = source_id or self.draws.choice(done)
+        source_id = source_id or self.draws.choice(self.settled)
         rows = self.loads.pop(source_id)
         self.warehouse.rows(
             f"delete from {self.warehouse.bronze} where _source_id = ?",
@@ -192,7 +243,7 @@ class History:
             for rows in copies.values()
             if len({row.event_date for row in rows}) > 1
         ]
-        if sources := [source for source in firsts if source not in dict(self.unrecorded)]:
+        if sources := [source for source in firsts if source in self.settled]:
             self.unload(source_id=self.draws.choice(sources))
 
     def insert_by_hand(self) -> None:
@@ -236,10 +287,19 @@ class History:
             float(self.draws.randrange(1, 50)),
         )
 
-    def finish_loads(self) -> None:
-        for source_id, query_id in self.unrecorded:
-            self._record(source_id, query_id)
-        self.unrecorded = []
+    def finish(self) -> None:
+        """Do what dead processes left undone."""
+        for rows, query_id, kind in self.unrecorded:
+            self._record(rows, query_id, kind)
+        for source_id in self.being_taken_out:
+            self.warehouse.take_out(source_id)
+        self.unrecorded, self.being_taken_out = [], []
+
+
+def source_of(rows: list[BronzeRow]) -> str:
+    """The source of rows of one load."""
+    assert rows[0].source_id
+    return rows[0].source_id
 
 
 def expected_events(rows: list[BronzeRow]) -> int:
@@ -275,7 +335,7 @@ def test_any_sequence_of_increments_gives_what_a_full_refresh_gives(warehouse, h
             history.step()
         warehouse.build()
         history.done.append("build")
-    history.finish_loads()
+    history.finish()
     warehouse.build()
     by_increments = warehouse.stored()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import warnings
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,9 @@ from typing import Any, NamedTuple
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 
 from lakehouse.engine import TrinoEngine, connect_with, statement_of
+from lakehouse.load.ledger import Ledger, ProtocolTables
 from lakehouse.paths import BRONZE_TABLES, INCLUDE, PROTOCOL_TABLES
+from lakehouse.repair.unload import Unload, UnloadStep, find_ranges
 from tests.engine.conftest import Platform
 
 DBT_PROJECT = INCLUDE / "dbt"
@@ -24,6 +27,10 @@ STORED_TABLES = ("silver.silver_pgr_events", "gold.gold_pgr_case_lifecycle_facts
 def utc(*numbers: int) -> datetime:
     """A UTC time as the tables hold it, without a zone."""
     return datetime(*numbers, tzinfo=UTC).replace(tzinfo=None)  # type: ignore[misc]  # as many numbers as datetime takes
+
+
+class KilledError(BaseException):
+    """The process is gone: nothing is cleaned up."""
 
 
 class BronzeRow(NamedTuple):
@@ -71,9 +78,9 @@ class Warehouse:
         return f"{self.name}_bronze"
 
     def create(self) -> None:
-        """Make bronze and its ledger as the platform's own are, empty."""
+        """Make bronze and the tables of its protocol as the platform's own are, empty."""
         self.rows(f"create schema iceberg.{self.bronze_schema} with (location = 's3://lake/{self.bronze_schema}')")
-        for definition in (BRONZE_TABLES / "service_events_raw.sql", PROTOCOL_TABLES / "ledger.sql"):
+        for definition in (BRONZE_TABLES / "service_events_raw.sql", *sorted(PROTOCOL_TABLES.glob("*.sql"))):
             text = definition.read_text(encoding="utf-8")
             self.rows(text.replace("iceberg.bronze.", f"iceberg.{self.bronze_schema}.").strip())
 
@@ -192,6 +199,33 @@ class Warehouse:
             json.dumps(touched) if with_touched else None,
             finished_at.isoformat(sep=" ", timespec="microseconds"),
         )
+
+    def take_out(self, source_id: str, *, until: UnloadStep | None = None) -> None:
+        """Take all of a source out, as `lakehouse unload` does it.
+
+        :param until: it dies after this step.
+        """
+        names = {table: f"iceberg.{self.bronze_schema}.{table}" for table in ("sources", "ledger", "rejects")}
+        ledger = Ledger(engine=self.platform.engine, tables=ProtocolTables(**names), run="tests")
+        self._run(
+            f"""
+            insert into {names["sources"]} (source_id, source_digest, source_kind, source, identity, contract)
+            select ?, ?, 'object', ?, '{{}}', 'tests'
+            where not exists (select 1 from {names["sources"]} where source_id = ?)
+            """,
+            *(source_id,) * 4,
+        )
+        [found] = find_ranges(
+            "tests", target=self.bronze, engine=self.platform.engine, ledger=ledger, source=source_id
+        )
+
+        def die(step: UnloadStep) -> None:
+            if step is until:
+                raise KilledError
+
+        unload = Unload(engine=self.platform.engine, ledger=ledger, actor="tests", reason="wrong", on_step=die)
+        with contextlib.suppress(KilledError):
+            unload.run(found)
 
     def expire_bronze_snapshots(self) -> None:
         """Forget every snapshot of bronze but the newest."""

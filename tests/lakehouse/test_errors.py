@@ -17,10 +17,12 @@ from lakehouse.errors import (
     OtherRowsError,
     PositionsNotDistinctError,
     RangeTakenError,
+    RangeUnloadedError,
     RejectBudgetError,
     RowsRefusedError,
     SourceChangedError,
     SourceIdentityError,
+    SourceUnloadedError,
     StagingGoneError,
     StatementCancelledError,
     StatementError,
@@ -45,6 +47,7 @@ TERMINAL = {
     RejectBudgetError: RejectBudgetError(
         source="s3://warehouse/a.csv", rejects=30, records=100, share=0.05, by_reason={"wrong_type": 30}
     ),
+    SourceUnloadedError: SourceUnloadedError(source="s3://warehouse/staging/a.csv"),
     SourceIdentityError: SourceIdentityError(source_id="0k9c000000000000", registered="one", planned="other"),
     BegunOtherwiseError: BegunOtherwiseError(source="s3://a/b", next_position=9, change="its target was a.b.c"),
     TargetChangedError: TargetChangedError(attempt="20261123_090000_0", staged_for="a.b.c", target="a.b.d"),
@@ -57,6 +60,7 @@ TERMINAL = {
 }
 TRANSIENT = {
     CommitConflictError: CommitConflictError(message="Found conflicting files", query_id="q1"),
+    RangeUnloadedError: RangeUnloadedError(source_ids=["0k9c000000000000"]),
     RangeTakenError: RangeTakenError(source_id="0k9c000000000000", first=0, next_position=9),
     SourceChangedError: SourceChangedError(bucket="warehouse", key="a.csv", etag="abc"),
     StagingGoneError: StagingGoneError(attempt="20261123_090000_0"),

@@ -18,7 +18,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from lakehouse.engine import GUARD_TEXT, Outcome
+from lakehouse.engine import GUARD_TEXT, UNLOADED_TEXT, Outcome
 from lakehouse.errors import CommitConflictError, PositionsNotDistinctError, StatementError
 from lakehouse.statements import Statement
 from lakehouse.tables.definition import TableDefinition
@@ -26,6 +26,18 @@ from tests.lakehouse.load.doubles import MemoryStore, StoredObject, named_parame
 
 Row = dict[str, Any]
 
+_UNLOAD_RANGE = (
+    "loads",
+    "records_read",
+    "first_position",
+    "next_position",
+    "has_hole",
+    "targets",
+    "contract",
+    "touched",
+    "is_begun",
+    "is_ended",
+)
 _LOCATION = re.compile(r"external_location = 's3://([^/]+)/([^']+)'")
 _STAGING = re.compile(r'"staging"\."attempts"\."(\w+)"')
 
@@ -60,17 +72,26 @@ class Pin:
 
 @dataclass
 class Table:
-    """An Iceberg table that is only appended to: each snapshot adds files, each of one partition."""
+    """An Iceberg table: each snapshot adds files, each of one partition, or takes rows away."""
 
     partitioning: tuple[str, ...] = ()
     snapshots: list[list[list[Row]]] = field(default_factory=list)
+    _gone: set[int] = field(default_factory=set)
 
     @property
     def version(self) -> int:
         return len(self.snapshots)
 
-    def rows(self, version: int | None = None) -> list[Row]:
-        return [row for snapshot in self.snapshots[:version] for file in snapshot for row in file]
+    def rows(self) -> list[Row]:
+        every = (row for snapshot in self.snapshots for file in snapshot for row in file)
+        return [row for row in every if id(row) not in self._gone]
+
+    def take_away(self, rows: list[Row]) -> bool:
+        """Take rows away as whole files, with which nothing that only adds rows conflicts; False if they went."""
+        if any(id(row) in self._gone for row in rows):
+            return False
+        self._gone |= {id(row) for row in rows}
+        return True
 
     def files_since(self, version: int) -> Iterator[list[Row]]:
         return (file for snapshot in self.snapshots[version:] for file in snapshot)
@@ -85,19 +106,29 @@ class Table:
 
 @dataclass(frozen=True)
 class PlannedMerge:
-    """A merge that runs: what it will append, unless another writer is first."""
+    """A merge or a delete that runs: what it will append or take away, unless another writer is first."""
 
     table: Table
     version: int
     pin: Pin
     rows: list[Row]
     query_id: str
+    deleted: tuple[Row, ...] = ()
 
 
 class Lake:
     """The state that every process shares: tables, staging tables, objects."""
 
-    def __init__(self, table: TableDefinition, *, validation: Validation = Validation.WHOLE_TABLE) -> None:
+    def __init__(
+        self,
+        table: TableDefinition,
+        *,
+        validation: Validation = Validation.WHOLE_TABLE,
+        is_guarded: bool = True,
+        is_fenced: bool = True,
+    ) -> None:
+        self.is_guarded = is_guarded
+        self.is_fenced = is_fenced
         self.store = MemoryStore()
         self.bronze = Table(partitioning=table.partitioning)
         self.rejects = Table()
@@ -114,6 +145,14 @@ class Lake:
             "load/merge_rows.sql": self._merge_rows,
             "load/merge_rejects.sql": self._merge_rejects,
             "load/merge_ledger.sql": self._merge_ledger,
+            "repair/merge_intent.sql": self._merge_intent,
+            "repair/merge_fence.sql": self._merge_fence,
+            "repair/merge_unload.sql": self._merge_unload,
+            "repair/register_again.sql": self._register_again,
+        }
+        self._deletes: dict[str, tuple[Table, str, str]] = {
+            "repair/delete_rows.sql": (self.bronze, "_source_id", "_position"),
+            "repair/delete_rejects.sql": (self.rejects, "source_id", "record_position"),
         }
         self._reads: dict[str, Callable[[Statement], list[tuple[Any, ...]]]] = {
             "plan/source_progress.sql": self._progress,
@@ -127,6 +166,8 @@ class Lake:
             "load/count_bronze.sql": self._count_bronze,
             "load/count_open_rejects.sql": self._count_open_rejects,
             "rows/open_rejects.sql": self._open_rejects_of_request,
+            "repair/count_rows.sql": self._count_rows,
+            "repair/unload_range.sql": self._unload_range,
         }
 
     def execute(self, statement: Statement) -> Outcome:
@@ -134,18 +175,21 @@ class Lake:
         return self.commit(self.plan(statement)) if self.is_merge(statement) else self.read(statement)
 
     def is_merge(self, statement: Statement) -> bool:
-        return statement.name in self._merges
+        return statement.name in self._merges or statement.name in self._deletes
 
     def read(self, statement: Statement) -> Outcome:
         """Run a statement that is no merge."""
         rows = tuple(self._reads[statement.name](statement))
-        return Outcome(columns=(), rows=rows, query_id=self._query_id(), updated=None)
+        columns = _UNLOAD_RANGE if statement.name == "repair/unload_range.sql" else ()
+        return Outcome(columns=columns, rows=rows, query_id=self._query_id(), updated=None)
 
     def plan(self, statement: Statement) -> PlannedMerge:
         """Begin a merge: what it reads is decided now, what it commits on later.
 
         :raises PositionsNotDistinctError: the guard failed, or a key is twice in the target.
         """
+        if statement.name in self._deletes:
+            return self._plan_delete(statement)
         table, pin, rows = self._merges[statement.name](statement)
         return PlannedMerge(table=table, version=table.version, pin=pin, rows=rows, query_id=self._query_id())
 
@@ -154,16 +198,31 @@ class Lake:
 
         :raises CommitConflictError: a file that was added since may hold rows within its pin.
         """
-        if merge.rows and any(map(merge.pin.may_hold, self._conflicting(merge))):
+        writes = merge.rows or merge.deleted
+        if writes and any(map(merge.pin.may_hold, self._conflicting(merge))):
             raise CommitConflictError(message="Found conflicting files", query_id=merge.query_id)
         if merge.rows:
             merge.table.append(merge.rows)
-        return Outcome(columns=(), rows=(), query_id=merge.query_id, updated=len(merge.rows))
+        if merge.deleted and not merge.table.take_away(list(merge.deleted)):
+            raise CommitConflictError(message="Missing required files to delete", query_id=merge.query_id)
+        return Outcome(columns=(), rows=(), query_id=merge.query_id, updated=len(merge.rows) + len(merge.deleted))
 
     def open_rejects(self) -> set[tuple[str, int]]:
         """The keys of bad records that bronze has no row for."""
         keyed = {(row["_source_id"], row["_position"]) for row in self.bronze.rows()}
-        return {(row["source_id"], row["record_position"]) for row in self.rejects.rows()} - keyed
+        return {
+            (row["source_id"], row["record_position"])
+            for row in self.rejects.rows()
+            if not self.is_unloaded(row["source_id"], row["record_position"])
+        } - keyed
+
+    def is_unloaded(self, source_id: str, position: int) -> bool:
+        """Whether a position lies in a range that is taken out."""
+        return any(
+            row["source_id"] == source_id and row["first_position"] <= position < row["next_position"]
+            for row in self.ledger.rows()
+            if row["kind"] == "unload_intent"
+        )
 
     def _conflicting(self, merge: PlannedMerge) -> Iterator[list[Row]]:
         match self._validation:
@@ -175,7 +234,10 @@ class Lake:
                     if merge.table.partition_of(file[0]) in written:
                         yield file
             case Validation.WHOLE_TABLE:
-                yield from merge.table.files_since(merge.version)
+                is_load = not any(row.get("_load_id") == "fence" for row in merge.rows)
+                for file in merge.table.files_since(merge.version):
+                    if self.is_fenced or not is_load or file[0].get("_load_id") != "fence":
+                        yield file
 
     def _query_id(self) -> str:
         return f"query_{next(self._queries):06d}"
@@ -201,11 +263,14 @@ class Lake:
         there = [_key(row) for row in self.bronze.rows() if pin.holds(row)]
         if len(set(there)) != len(there):
             raise PositionsNotDistinctError(staging_table="", detail="MERGE_TARGET_ROW_MULTIPLE_MATCHES")
+        self._refuse_unloaded(named)
         load_ids = json.loads(named["load_ids"])
         new = [
-            {**row, "_load_id": load_ids.get(row["_source_id"])}
+            {**row, "_load_id": load_ids[row["_source_id"]]}
             for row in staged
-            if row["_statement"] == named["statement"] and _key(row) not in set(there)
+            if row["_statement"] == named["statement"]
+            and row["_source_id"] in load_ids
+            and _key(row) not in set(there)
         ]
         return self.bronze, pin, new
 
@@ -215,10 +280,12 @@ class Lake:
         pin = _pin(named, source="source_id", position="record_position")
         pin.lowest["contract_fingerprint"] = pin.highest["contract_fingerprint"] = fingerprint
         there = {(row["source_id"], row["record_position"]) for row in self.rejects.rows() if pin.holds(row)}
+        self._refuse_unloaded(named)
         new = [
             {**row, "contract_fingerprint": fingerprint}
             for row in self._scan(statement)
-            if (row["source_id"], row["record_position"]) not in there
+            if row["source_id"] in json.loads(named["load_ids"])
+            and (row["source_id"], row["record_position"]) not in there
             and pin.holds({**row, "contract_fingerprint": fingerprint})
         ]
         return self.rejects, pin, new
@@ -228,25 +295,95 @@ class Lake:
         pin = _ledger_pin(named)
         there = [row for row in self.ledger.rows() if pin.holds(row)]
         new = [
-            {**load, "target": named["target"], "attempt": named["attempt"]}
+            {**load, "kind": "load", "target": named["target"], "attempt": named["attempt"]}
             for load in json.loads(named["loads"])
-            if not any(_overlap(load, row) for row in there)
+            if not any(_overlap(load, row) for row in there if row["kind"] != "unload")
         ]
         return self.ledger, pin, new
+
+    def _refuse_unloaded(self, named: dict[str, Any]) -> None:
+        """The guard of the merges: nothing comes into a range that is taken out."""
+        for source_id, (first, next_position) in json.loads(named["ranges"]).items():
+            if self.is_guarded and any(
+                row["kind"] == "unload_intent"
+                and row["source_id"] == source_id
+                and row["first_position"] < next_position
+                and row["next_position"] > first
+                for row in self.ledger.rows()
+            ):
+                raise CommitConflictError(message=UNLOADED_TEXT, query_id=None)
+
+    def _merge_intent(self, statement: Statement) -> tuple[Table, Pin, list[Row]]:
+        named = named_parameters(statement)
+        of_source = [row for row in self.ledger.rows() if row["source_id"] == named["source_id"]]
+        begun = any(row["kind"] == "unload_intent" and _contains(row, named) for row in of_source)
+        new = [] if begun else [_unload_row("unload_intent", named)]
+        return self.ledger, _unload_pin(named), new
+
+    def _merge_fence(self, statement: Statement) -> tuple[Table, Pin, list[Row]]:
+        named = named_parameters(statement)
+        there = {_key(row) for row in self.bronze.rows()}
+        nothing = dict.fromkeys((*self._columns, "_load_id"))
+        new = [
+            {**nothing, "_source_id": named["source_id"], "_position": position, "_load_id": "fence"}
+            for position in json.loads(named["positions"])
+            if (named["source_id"], position) not in there
+        ]
+        pin = Pin(
+            lowest={"_source_id": named["source_id"], "_position": named["first"]},
+            highest={"_source_id": named["source_id"], "_position": named["next"] - 1},
+        )
+        return self.bronze, pin, new
+
+    def _merge_unload(self, statement: Statement) -> tuple[Table, Pin, list[Row]]:
+        named = named_parameters(statement)
+        there = [
+            row
+            for row in self.ledger.rows()
+            if row["kind"] == "unload" and row["source_id"] == named["source_id"] and _contains(row, named)
+        ]
+        return self.ledger, _unload_pin(named), [] if there else [_unload_row("unload", named)]
+
+    def _register_again(self, statement: Statement) -> tuple[Table, Pin, list[Row]]:
+        named = named_parameters(statement)
+        again = named["new_source_id"]
+        (unloaded,) = [row for row in self.sources.rows() if row["source_id"] == named["source_id"]]
+        known = any(row["source_id"] == again for row in self.sources.rows())
+        pin = Pin({"source_id": again}, {"source_id": again})
+        return self.sources, pin, [] if known else [{**unloaded, "source_id": again}]
+
+    def _plan_delete(self, statement: Statement) -> PlannedMerge:
+        named = named_parameters(statement)
+        table, source, position = self._deletes[statement.name]
+        pin = Pin(
+            lowest={source: named["source_id"], position: named["first"]},
+            highest={source: named["source_id"], position: named["next"] - 1},
+        )
+        gone = tuple(row for row in table.rows() if pin.holds(row))
+        return PlannedMerge(
+            table=table, version=table.version, pin=pin, rows=[], query_id=self._query_id(), deleted=gone
+        )
 
     # --- what reads, and what concerns one attempt alone -------------------------------------------------------
 
     def _progress(self, statement: Statement) -> list[tuple[Any, ...]]:
         digests = set(json.loads(named_parameters(statement)["digests"]))
         found = []
+        unloaded = {row["source_id"] for row in self.ledger.rows() if row["kind"] == "unload_intent"}
+        named: dict[str, Row] = {}
         for source in self.sources.rows():
+            known = named.get(source["source_digest"])
+            if known is None or known["source_id"] in unloaded:
+                named[source["source_digest"]] = source
+        for source in named.values():
             if source["source_digest"] in digests:
-                recorded = [row for row in self.ledger.rows() if row["source_id"] == source["source_id"]]
+                of_source = [row for row in self.ledger.rows() if row["source_id"] == source["source_id"]]
+                recorded = [row for row in of_source if row["kind"] == "load"]
                 ranges = [(row["first_position"], row["next_position"], row["end_position"]) for row in recorded]
                 framing = min((row["load_id"][-3:] for row in recorded), default=None)
                 target = min((row["target"] for row in recorded), default=None)
-                known = (source["source_digest"], source["source_id"], source["identity"])
-                found.append((*known, ranges or None, framing, target))
+                about = (source["source_digest"], source["source_id"], source["identity"])
+                found.append((*about, ranges or None, framing, target, source["source_id"] in unloaded))
         return found
 
     def _refused(self, statement: Statement) -> list[tuple[Any, ...]]:
@@ -272,9 +409,9 @@ class Lake:
     def _recorded(self, statement: Statement) -> list[tuple[Any, ...]]:
         pin = _ledger_pin(named_parameters(statement))
         return [
-            (row["source_id"], row["first_position"], row["next_position"])
+            (row["source_id"], row["first_position"], row["next_position"], row["kind"])
             for row in self.ledger.rows()
-            if pin.holds(row)
+            if pin.holds(row) and row["kind"] != "unload"
         ]
 
     def _create_staging(self, statement: Statement) -> list[tuple[Any, ...]]:
@@ -331,6 +468,20 @@ class Lake:
             if (source_id, position) in self.open_rejects()
         ]
 
+    def _count_rows(self, statement: Statement) -> list[tuple[Any, ...]]:
+        named = named_parameters(statement)
+        keys = [_key(row) for row in self.bronze.rows()]
+        found = [key for key in keys if key[0] == named["source_id"] and named["first"] <= key[1] < named["next"]]
+        return [(len(found),)]
+
+    def _unload_range(self, statement: Statement) -> list[tuple[Any, ...]]:
+        named = named_parameters(statement)
+        of_source = [row for row in self.ledger.rows() if row["source_id"] == named["source_id"]]
+        loads = [row for row in of_source if row["kind"] == "load"]
+        is_begun = any(row["kind"] == "unload_intent" for row in of_source)
+        is_ended = any(row["kind"] == "unload" for row in of_source)
+        return [(len(loads), 0, None, None, False, None, None, None, is_begun, is_ended)]
+
     def _null_counts(self, rows: list[Row]) -> list[int]:
         return [sum(row[column] is None for row in rows) for column in self._columns]
 
@@ -370,6 +521,30 @@ def _ledger_pin(named: dict[str, Any]) -> Pin:
         lowest={"source_id": named["source_from"], "next_position": named["reach"]},
         highest={"source_id": named["source_to"], "first_position": named["next"] - 1},
     )
+
+
+def _unload_pin(named: dict[str, Any]) -> Pin:
+    return Pin(
+        lowest={"source_id": named["source_id"], "next_position": named["first"] + 1},
+        highest={"source_id": named["source_id"], "first_position": named["next"] - 1},
+    )
+
+
+def _unload_row(kind: str, named: dict[str, Any]) -> Row:
+    return {
+        "kind": kind,
+        "source_id": named["source_id"],
+        "first_position": named["first"],
+        "next_position": named["next"],
+        "end_position": None,
+        "records_read": 0,
+        "load_id": "",
+        "target": "",
+    }
+
+
+def _contains(row: Row, named: dict[str, Any]) -> bool:
+    return bool(row["first_position"] <= named["first"] and row["next_position"] >= named["next"])
 
 
 def _overlap(one: Row, other: Row) -> bool:

@@ -28,7 +28,7 @@ on
     ledger.source_id between {{ bind(source_from) }} and {{ bind(source_to) }}
     and ledger.first_position < {{ bind(next) }}
     and ledger.next_position >= {{ bind(reach) }}
-    and ledger.kind in ('load', 'gap')
+    and ledger.kind in ('load', 'gap', 'unload_intent')
     and ledger.source_id = committed.source_id
     and (
         (ledger.first_position < committed.next_position and ledger.next_position > committed.first_position)

@@ -20,6 +20,26 @@ using (
         source_id between {{ bind(source_from) }} and {{ bind(source_to) }}
         and record_position >= {{ bind(first) }}
         and record_position < {{ bind(next) }}
+        and element_at(cast(json_parse({{ bind(load_ids) }}) as map(varchar, varchar)), source_id) is not null
+        and if(
+            (
+                select count(*)
+                from {{ ledger | identifier }} as unloads
+                where
+                    unloads.kind = 'unload_intent'
+                    and unloads.source_id between {{ bind(source_from) }} and {{ bind(source_to) }}
+                    and unloads.first_position
+                    < element_at(
+                        cast(json_parse({{ bind(ranges) }}) as map(varchar, array(bigint))), unloads.source_id
+                    )[2]
+                    and unloads.next_position
+                    > element_at(
+                        cast(json_parse({{ bind(ranges) }}) as map(varchar, array(bigint))), unloads.source_id
+                    )[1]
+            ) = 0,
+            true,
+            cast(fail('the range was taken out by an unload') as boolean)
+        )
 ) as staged
 on
     rejects.source_id between {{ bind(source_from) }} and {{ bind(source_to) }}

@@ -13,6 +13,7 @@ using (
         and _position >= {{ bind(first) }}
         and _position < {{ bind(next) }}
         and _statement = {{ bind(statement) }}
+        and element_at(cast(json_parse({{ bind(load_ids) }}) as map(varchar, varchar)), _source_id) is not null
         and if(
             -- as many bits as rows: each position once, told without holding every position in memory
             (
@@ -32,6 +33,25 @@ using (
             ),
             true,
             cast(fail('staged positions are not distinct') as boolean)
+        )
+        and if(
+            (
+                select count(*)
+                from {{ ledger | identifier }} as unloads
+                where
+                    unloads.kind = 'unload_intent'
+                    and unloads.source_id between {{ bind(source_from) }} and {{ bind(source_to) }}
+                    and unloads.first_position
+                    < element_at(
+                        cast(json_parse({{ bind(ranges) }}) as map(varchar, array(bigint))), unloads.source_id
+                    )[2]
+                    and unloads.next_position
+                    > element_at(
+                        cast(json_parse({{ bind(ranges) }}) as map(varchar, array(bigint))), unloads.source_id
+                    )[1]
+            ) = 0,
+            true,
+            cast(fail('the range was taken out by an unload') as boolean)
         )
 ) as staged
 on

@@ -3,13 +3,36 @@ with wanted as (
     from unnest(cast(json_parse({{ bind(digests) }}) as array(varchar))) as listed (digest)
 ),
 
-registered as (
+unloaded as (
+    select distinct source_id
+    from {{ ledger | identifier }}
+    where kind = 'unload_intent' and source_kind <> 'partition'
+),
+
+-- a source that was taken out and may be loaded again has another id since: the one that is not taken out
+named as (
     select
         sources.source_digest,
         sources.source_id,
-        sources.identity
+        sources.identity,
+        unloaded.source_id is not null as is_unloaded,
+        row_number() over (
+            partition by sources.source_digest
+            order by unloaded.source_id nulls first, sources.registered_at desc
+        ) as age
     from {{ sources | identifier }} as sources
     inner join wanted on sources.source_digest = wanted.digest
+    left join unloaded on sources.source_id = unloaded.source_id
+),
+
+registered as (
+    select
+        source_digest,
+        source_id,
+        identity,
+        is_unloaded
+    from named
+    where age = 1
 ),
 
 recorded as (
@@ -30,6 +53,7 @@ select
     registered.identity,
     recorded.ranges,
     recorded.framing_mark,
-    recorded.target
+    recorded.target,
+    registered.is_unloaded
 from registered
 left join recorded on registered.source_id = recorded.source_id

@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from lakehouse.engine import Engine
-from lakehouse.errors import CommitConflictError, RangeTakenError, SourceIdentityError
+from lakehouse.errors import CommitConflictError, RangeTakenError, RangeUnloadedError, SourceIdentityError
 from lakehouse.identity import SourceIdentity
 from lakehouse.load.attempt import Failure, Load, Manifest, Unit
 from lakehouse.load.pause import Pause, pause_for_others
@@ -56,6 +56,7 @@ class SourceProgress:
     :param is_complete: whether its end was read and everything before it is recorded.
     :param framing_mark: how the recorded part was cut into records; empty when nothing is recorded.
     :param target: the table that has the recorded part; empty when nothing is recorded.
+    :param is_unloaded: whether it was taken out and stays out: there is nothing of it to be loaded.
     """
 
     source_id: str
@@ -64,6 +65,7 @@ class SourceProgress:
     is_complete: bool
     framing_mark: str = ""
     target: str = ""
+    is_unloaded: bool = False
 
     def require(self, identity: SourceIdentity) -> None:
         """Make sure that this is the progress of that source.
@@ -132,15 +134,18 @@ class Ledger:
             digests=json.dumps(list(digests)),
         )
         found = {}
-        for digest, source_id, identity, ranges, framing_mark, target in self._engine.execute(statement).rows:
+        for digest, source_id, identity, ranges, framing_mark, target, is_unloaded in self._engine.execute(
+            statement
+        ).rows:
             next_position, end_position = _covered(ranges or ())
             found[digest] = SourceProgress(
                 source_id=source_id,
                 identity=identity,
                 next_position=next_position,
-                is_complete=end_position is not None and next_position >= end_position,
+                is_complete=is_unloaded or (end_position is not None and next_position >= end_position),
                 framing_mark=framing_mark or "",
                 target=target or "",
+                is_unloaded=is_unloaded,
             )
         return found
 
@@ -174,21 +179,33 @@ class Ledger:
 
     def recorded(self, unit: Unit) -> dict[str, list[tuple[int, int]]]:
         """The recorded ranges that overlap a unit's loads, by source."""
+        return self._standing(unit)[0]
+
+    def _standing(self, unit: Unit) -> tuple[dict[str, list[tuple[int, int]]], set[str]]:
+        """The recorded ranges that overlap a unit's loads, by source, and the sources that are taken out."""
         statement = render("load/recorded_ranges.sql", ledger=self._tables.ledger, **_pin(unit))
         ranges: dict[str, list[tuple[int, int]]] = {}
+        unloaded: set[str] = set()
         loads = {load.source_id: load for load in unit.loads}
-        for source_id, first, next_position in self._engine.execute(statement).rows:
+        for source_id, first, next_position, kind in self._engine.execute(statement).rows:
             load = loads.get(source_id)
-            if load is not None and _overlap((first, next_position), (load.first_position, load.next_position)):
+            if load is None:
+                continue
+            if kind == "unload_intent":
+                behind = max(load.next_position, load.first_position + 1)
+                if first < behind and next_position > load.first_position:
+                    unloaded.add(source_id)
+            elif _overlap((first, next_position), (load.first_position, load.next_position)):
                 ranges.setdefault(source_id, []).append((first, next_position))
-        return ranges
+        return ranges, unloaded
 
     def is_recorded(self, unit: Unit) -> bool:
         """Whether every load of a unit has its ledger row, from whatever attempt.
 
         :raises RangeTakenError: a row covers another range of the same positions; plan again.
+        :raises RangeUnloadedError: loads that have no row were taken out, and must not be loaded any more.
         """
-        recorded = self.recorded(unit)
+        recorded, unloaded = self._standing(unit)
         for load in unit.loads:
             for recorded_range in recorded.get(load.source_id, ()):
                 if recorded_range != (load.first_position, load.next_position):
@@ -197,7 +214,18 @@ class Ledger:
                         first=load.first_position,
                         next_position=load.next_position,
                     )
+        if lost := sorted(unloaded - set(recorded)):
+            raise RangeUnloadedError(source_ids=lost)
         return all(load.source_id in recorded for load in unit.loads)
+
+    def refuse_unloaded(self, unit: Unit) -> None:
+        """Make sure that nothing of a unit is taken out.
+
+        :raises RangeUnloadedError: some of it is.
+        """
+        _, unloaded = self._standing(unit)
+        if unloaded:
+            raise RangeUnloadedError(source_ids=sorted(unloaded))
 
     def record(self, unit: Unit, manifest: Manifest, *, query_id: str | None) -> None:
         """Append the commit records of a unit, unless they are there; only now are its ranges done.
@@ -206,6 +234,7 @@ class Ledger:
 
         :raises CommitConflictError: another writer committed first; what is missing is appended by another call.
         :raises RangeTakenError: another load recorded a part of a range.
+        :raises RangeUnloadedError: somebody takes a range out; nothing of it is recorded.
         """
         loads = sorted(unit.loads, key=lambda each: each.source_id)
         for part in _statement_sized(loads, _ledger_fields):

@@ -123,6 +123,7 @@ class Plan:
     :param objects_loaded: those of them that the ledger has to their end.
     :param objects_left: those of them that are beyond the limits of one plan.
     :param refused: those of them that an earlier run read and refused, and that would be refused again.
+    :param objects_unloaded: those of them that were taken out by an unload, and stay out.
     """
 
     contract: str
@@ -131,6 +132,7 @@ class Plan:
     objects_loaded: int
     objects_left: int
     refused: tuple[Refusal, ...] = ()
+    objects_unloaded: int = 0
 
     @property
     def objects_planned(self) -> int:
@@ -159,7 +161,7 @@ def plan_files(
     :raises SourceIdentityError: two objects have one digest.
     """
     limits = limits or PlanLimits()
-    seen = loaded = left = 0
+    seen = loaded = left = unloaded = 0
     pending: list[tuple[ObjectVersion, SourceProgress | None]] = []
     refused: list[Refusal] = []
     for versions in _chunks(_listing(contract, store=store, pattern=pattern), _LOOKUP):
@@ -171,7 +173,9 @@ def plan_files(
             known = progress.get(version.digest)
             if known is not None:
                 known.require(version)
-            if known is not None and known.is_complete:
+            if known is not None and known.is_unloaded:
+                unloaded += 1
+            elif known is not None and known.is_complete:
                 loaded += 1
             elif known is not None and known.source_id in refusals:
                 refused.append(refusals[known.source_id])
@@ -190,6 +194,7 @@ def plan_files(
         objects_loaded=loaded,
         objects_left=left,
         refused=tuple(refused),
+        objects_unloaded=unloaded,
     )
 
 
@@ -209,6 +214,8 @@ def remaining(batch: Batch, *, ledger: Ledger) -> Batch:
 def _going_on(source: PlannedSource, progress: SourceProgress) -> PlannedSource:
     return replace(
         source,
+        # It may have been taken out since it was planned, to be loaded again: then it has another id.
+        source_id=progress.source_id,
         first_position=progress.next_position,
         begun_framing=progress.framing_mark,
         begun_target=progress.target,

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -24,6 +24,7 @@ from lakehouse.engine import Engine, Outcome
 from lakehouse.errors import (
     ObjectNotFoundError,
     RangeTakenError,
+    RangeUnloadedError,
     StagingGoneError,
     StatementError,
     TargetChangedError,
@@ -73,7 +74,8 @@ class InsertReport:
     """What inserting an attempt came to.
 
     :param rows: in bronze and recorded, from this attempt or an earlier one at the same ranges.
-    :param units_taken: units of which another load recorded a part; the next plan takes what is left of them.
+    :param units_taken: units of which another load recorded a part, or of which something was taken out; the next
+        plan takes what is left of them.
     """
 
     attempt: str
@@ -142,17 +144,25 @@ class LoadProtocol:
                 # Another load cut this source elsewhere: a later range of ours would leave a hole before it.
                 taken += 1
                 continue
+            wanted: Unit | None = unit
             try:
-                if self._ledger.is_recorded(unit):
-                    already_recorded += 1
-                else:
-                    query_id, found = self._insert_unit(unit, manifest, number=number)
-                    wrong += found
-                done.append(unit)
+                while wanted is not None:
+                    try:
+                        if self._ledger.is_recorded(wanted):
+                            already_recorded += 1
+                        else:
+                            query_id, found = self._insert_unit(wanted, manifest, number=number)
+                            wrong += found
+                        done.append(wanted)
+                        break
+                    except RangeUnloadedError as error:
+                        _LOG.warning("%s", error)
+                        taken_sources |= set(error.source_ids)
+                        wanted = _without(wanted, error.source_ids)
             except RangeTakenError as error:
                 _LOG.warning("%s", error)
-                taken += 1
                 taken_sources |= sources
+            taken += bool(sources & taken_sources)
         if wrong:
             raise wrong[0]
         loads = [load for unit in done for load in unit.loads]
@@ -211,9 +221,11 @@ class LoadProtocol:
                     "load/merge_rows.sql",
                     target=self._table.name,
                     staging=places.rows_table,
+                    ledger=self._ledger.tables.ledger,
                     columns=self._table.column_names,
                     statement=statement_number,
                     load_ids=_load_ids(unit),
+                    ranges=_ranges(unit),
                     ingested_at=naive_utc(self._clock()),
                     **_pin(unit),
                 ),
@@ -228,11 +240,13 @@ class LoadProtocol:
             render(
                 "load/merge_rejects.sql",
                 rejects=self._ledger.tables.rejects,
+                ledger=self._ledger.tables.ledger,
                 staging=places.rejects_table,
                 contract=manifest.contract,
                 contract_fingerprint=manifest.contract_fingerprint,
                 target=self._table.name,
                 load_ids=_load_ids(unit),
+                ranges=_ranges(unit),
                 rejected_at=naive_utc(self._clock()),
                 **_pin(unit),
             ),
@@ -254,6 +268,8 @@ class LoadProtocol:
         """Step 6: rows in bronze + open rejects = records read, each key once, nulls as staged.
 
         Returns an error for each source of which that is not so.
+
+        :raises RangeUnloadedError: somebody takes some of it out meanwhile.
         """
         wrong = self._find_differences(unit, manifest)
         for _ in range(_RECOUNTS):
@@ -262,18 +278,24 @@ class LoadProtocol:
             # Two counts see two snapshots: what this attempt rejects, another one, under another contract, may
             # have taken between them.
             wrong = self._find_differences(unit, manifest)
+        if wrong:
+            # What is missing may be missing because somebody takes it out.
+            self._ledger.refuse_unloaded(unit)
         return wrong
 
     def is_open(self, unit: Unit, manifest: Manifest) -> bool:
         """Whether some of a unit is in the tables and its commit records are not: only its attempt can finish it.
 
-        A unit of which another load recorded a part is that load's to finish.
+        A unit of which another load recorded a part is that load's to finish, and what was taken out is nobody's.
         """
         try:
             if self._ledger.is_recorded(unit):
                 return False
         except RangeTakenError:
             return False
+        except RangeUnloadedError as error:
+            left = _without(unit, error.source_ids)
+            return left is not None and self.is_open(left, manifest)
         counts, open_rejects = self._counts(unit, manifest)
         # The range of ids may hold sources of others, too.
         return any(load.source_id in counts or load.source_id in open_rejects for load in unit.loads)
@@ -364,6 +386,12 @@ def drop_attempt(attempt: str, *, engine: Engine, store: ObjectStore, names: Sto
     engine.execute(render("load/drop_staging.sql", staging=places.rows_table))
     engine.execute(render("load/drop_staging.sql", staging=places.rejects_table))
     store.delete_prefix(bucket=names.bucket, prefix=places.prefix)
+
+
+def _without(unit: Unit, source_ids: Collection[str]) -> Unit | None:
+    """What is left of a unit; None when nothing is."""
+    loads = tuple(load for load in unit.loads if load.source_id not in source_ids)
+    return replace(unit, loads=loads) if loads else None
 
 
 def _load_ids(unit: Unit) -> str:

@@ -24,6 +24,7 @@ from lakehouse.errors import (
     RangeTakenError,
     RowsRefusedError,
     SourceIdentityError,
+    SourceUnloadedError,
     StoreUnavailableError,
     TooManyRowsError,
 )
@@ -146,12 +147,15 @@ def load_rows(
     :raises IdempotencyKeyError: the key is empty, too long or not printable.
     :raises OtherRowsError: the key was used for other rows.
     :raises RowsRefusedError: more rows are bad than the contract allows, or it refuses the fields of one.
+    :raises SourceUnloadedError: they were loaded, and taken out again by an unload.
     :raises TransientError: the same call may be made again, and finishes what this one began.
     """
     if len(lines) > MOST_ROWS:
         raise TooManyRowsError(most=MOST_ROWS)
     request = _request(lines, idempotency_key=idempotency_key, contract=contract, clock=clock)
     known = _known(request, ledger=ledger)
+    if known is not None and known.is_unloaded:
+        raise SourceUnloadedError(source=request.uri)
     already_loaded = known is not None and known.is_complete
     if not already_loaded:
         preflight(engine, catalog=names.catalog, table=table, tables=ledger.tables)
@@ -160,6 +164,8 @@ def load_rows(
     progress = known or _registered(request, ledger=ledger)
     protocol = LoadProtocol(engine=engine, ledger=ledger, table=table, names=names, clock=clock, on_step=on_step)
     for _ in range(_TAKEN):
+        if progress.is_unloaded:
+            raise SourceUnloadedError(source=request.uri)
         if progress.is_complete:
             break
         manifest = stage_batch(

@@ -28,6 +28,11 @@ TRINO_CONNECTION = IcebergTrinoHook.default_conn_name
 S3_CONNECTION = "lakehouse_s3"
 
 
+def triggered_by(context: Context) -> str:
+    """Who started the run, as the ledger names people; ``airflow`` where nobody did."""
+    return getattr(context["dag_run"], "triggering_user_name", None) or "airflow"
+
+
 def object_store(s3_conn_id: str) -> ObjectStore:
     """The object store of an Airflow connection of type AWS."""
     return ObjectStore(S3Hook(aws_conn_id=s3_conn_id).get_conn())

@@ -66,10 +66,10 @@ class PlanFilesOperator(LakehouseOperator):
 
     def _log(self, plan: Plan) -> None:
         self.log.info(
-            "%s: %d objects seen, %d loaded already, %d refused earlier, %d to load in %d batches, "
-            "%d left for the next plan",
-            plan.contract, plan.objects_seen, plan.objects_loaded, len(plan.refused), plan.objects_planned,
-            len(plan.batches), plan.objects_left,
+            "%s: %d objects seen, %d loaded already, %d taken out for good, %d refused earlier, %d to load in "
+            "%d batches, %d left for the next plan",
+            plan.contract, plan.objects_seen, plan.objects_loaded, plan.objects_unloaded, len(plan.refused),
+            plan.objects_planned, len(plan.batches), plan.objects_left,
         )  # fmt: skip
         sources = [source for batch in plan.batches for source in batch.sources]
         for source in sources[:_OBJECTS_NAMED_IN_LOG]:

@@ -32,7 +32,7 @@ from lakehouse.readers.record_batches import (
     line_breaks,
 )
 from lakehouse.readers.row_judge import RowJudge
-from lakehouse.readers.source_text import open_source_text, sent_as
+from lakehouse.readers.source_text import open_source_text, sent_as, transcribed
 from lakehouse.tables.definition import TableDefinition
 
 Original = Callable[[bytes], bytes]
@@ -61,6 +61,34 @@ class CsvBlock:
     @property
     def size(self) -> int:
         return self.batch.size
+
+
+@dataclass(frozen=True)
+class CsvHeader:
+    """The header of one file.
+
+    :param encoding: that the file is transcribed from.
+    """
+
+    columns: FileColumns
+    encoding: str
+
+    def transcribed(self, record: bytes) -> bytes:
+        """A record of the file, as it was sent, as UTF-8."""
+        return transcribed(record, encoding=self.encoding)
+
+
+def read_csv_header(stream: BinaryIO, contract: FilesContract, table: TableDefinition) -> CsvHeader:
+    """The header of a file, and nothing more of it.
+
+    :raises DamagedFileError: the file cannot be read so far.
+    :raises SchemaMismatchError: the header is not what the contract wants, or there is none.
+    """
+    text = open_source_text(stream, encoding=contract.csv.encoding)
+    runs = split_records(text, dialect=contract.csv, limit=contract.max_record_bytes)
+    above, _rest = _split_at_header(runs)
+    header = checked_header(above[-1] if above else b"", contract, RowJudge(contract, table).judges)
+    return CsvHeader(header, text.encoding)
 
 
 class CsvReader:

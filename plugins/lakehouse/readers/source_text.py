@@ -67,6 +67,13 @@ def sent_as(part: bytes, *, encoding: str) -> bytes:
     return part.decode("utf-8", "surrogatepass").encode(encoding, _escape(encoding))
 
 
+def transcribed(part: bytes, *, encoding: str) -> bytes:
+    """A part of a text of an encoding as UTF-8, whole characters: the way back is :func:`sent_as`."""
+    if encoding == "utf-8":
+        return part
+    return part.decode(encoding, _escape(encoding)).encode("utf-8", "surrogatepass")
+
+
 def open_source_text(stream: BinaryIO, *, encoding: str = "utf-8") -> SourceText:
     """Begin to read a file.
 

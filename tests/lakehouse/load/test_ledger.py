@@ -48,7 +48,7 @@ def registered(*identities, ranges: list | None = None, identity: str | None = N
     recorded = ("abc", "iceberg.bronze.service_events_raw") if ranges else (None, None)
     return rows_of(
         *(
-            (each.digest, each.proposed_source_id, identity or each.identity, ranges, *recorded)
+            (each.digest, each.proposed_source_id, identity or each.identity, ranges, *recorded, False)
             for each in identities
         )
     )
@@ -223,14 +223,14 @@ class TestIsRecorded:
         ids=["nothing", "one of two", "both", "a source between", "ranges that follow"],
     )
     def test_unit_is_recorded_when_each_of_its_ranges_is(self, engine, ledger, recorded, is_recorded):
-        engine.answers["load/recorded_ranges.sql"] = rows_of(*recorded)
+        engine.answers["load/recorded_ranges.sql"] = rows_of(*((*row, "load") for row in recorded))
         assert ledger.is_recorded(self.UNIT) is is_recorded
 
     @pytest.mark.parametrize(
         "theirs", [("c", 0, 4), ("c", 0, 20), ("c", 8, 12), ("c", 2, 3)], ids=lambda row: f"[{row[1]}, {row[2]})"
     )
     def test_range_that_overlaps_is_taken(self, engine, ledger, theirs):
-        engine.answers["load/recorded_ranges.sql"] = rows_of(("a", 0, 5), theirs)
+        engine.answers["load/recorded_ranges.sql"] = rows_of(("a", 0, 5, "load"), (*theirs, "load"))
         with pytest.raises(RangeTakenError) as caught:
             ledger.is_recorded(self.UNIT)
         assert (caught.value.source_id, caught.value.first, caught.value.next_position) == ("c", 0, 9)
@@ -239,7 +239,7 @@ class TestIsRecorded:
         ("recorded", "is_recorded"), [([("a", 0, 0)], True), ([], False), ([("b", 0, 0)], False)]
     )
     def test_empty_source_is_recorded_by_its_empty_range(self, engine, ledger, recorded, is_recorded):
-        engine.answers["load/recorded_ranges.sql"] = rows_of(*recorded)
+        engine.answers["load/recorded_ranges.sql"] = rows_of(*((*row, "load") for row in recorded))
         assert ledger.is_recorded(unit_of(load("a", 0, 0, rows=0))) is is_recorded
 
     @pytest.mark.parametrize(
@@ -341,19 +341,19 @@ class TestRecord:
 
     def test_record_that_is_there_already_is_no_error(self, engine, ledger):
         engine.answers["load/merge_ledger.sql"] = written(1)
-        engine.answers["load/recorded_ranges.sql"] = rows_of(("a", 0, 5), ("c", 0, 9))
+        engine.answers["load/recorded_ranges.sql"] = rows_of(("a", 0, 5, "load"), ("c", 0, 9, "load"))
         ledger.record(self.UNIT, manifest_of(self.UNIT), query_id=None)
 
     def test_range_of_another_load_is_taken(self, engine, ledger):
         engine.answers["load/merge_ledger.sql"] = written(1)
-        engine.answers["load/recorded_ranges.sql"] = rows_of(("a", 0, 5), ("c", 0, 4))
+        engine.answers["load/recorded_ranges.sql"] = rows_of(("a", 0, 5, "load"), ("c", 0, 4, "load"))
         with pytest.raises(RangeTakenError):
             ledger.record(self.UNIT, manifest_of(self.UNIT), query_id=None)
 
     @pytest.mark.parametrize("count", [0, 1, None])
     def test_rows_that_were_not_appended_and_are_not_there_are_a_conflict(self, engine, ledger, count):
         engine.answers["load/merge_ledger.sql"] = replace(written(0), updated=count)
-        engine.answers["load/recorded_ranges.sql"] = rows_of(("a", 0, 5))
+        engine.answers["load/recorded_ranges.sql"] = rows_of(("a", 0, 5, "load"))
         with pytest.raises(CommitConflictError, match=f"{count} of 2 ledger rows"):
             ledger.record(self.UNIT, manifest_of(self.UNIT), query_id=None)
 

@@ -31,6 +31,7 @@ class MemoryLedger:
         self.known: dict[str, SourceProgress] = {}
         self.registered: list[str] = []
         self.refusals: dict[tuple[str, str], Refusal] = {}
+        self.source_ids: dict[str, str] = {}
 
     def refused(self, source_ids, *, terms):
         return {
@@ -62,7 +63,7 @@ class MemoryLedger:
 
     def record(self, version: ObjectVersion, *, next_position: int, is_complete: bool, identity: str = "") -> None:
         self.known[version.digest] = SourceProgress(
-            source_id=version.proposed_source_id,
+            source_id=self.source_ids.get(version.digest, version.proposed_source_id),
             identity=identity or version.identity,
             next_position=next_position,
             is_complete=is_complete,
@@ -376,6 +377,7 @@ class TestPattern:
 class TestRemaining:
     def test_sources_that_other_runs_loaded_are_gone(self, ledger):
         batch = Batch(sources=(planned(0), planned(1), planned(2)))
+        ledger.source_ids[planned(2).version.digest] = planned(2).source_id
         ledger.record(planned(1).version, next_position=9, is_complete=True)
         ledger.record(planned(2).version, next_position=0, is_complete=False)
         assert remaining(batch, ledger=ledger) == Batch(sources=(planned(0), planned(2)))

@@ -111,6 +111,7 @@ class TestSteps:
             "first": 0,
             "next": 9,
             "statement": 0,
+            "ranges": '{"a": [0, 5], "b": [0, 9]}',
             "ingested_at": naive_utc(MOMENT),
         }
         text = engine.executed[1].text
@@ -176,14 +177,14 @@ class TestSteps:
 
 class TestRepetition:
     def test_unit_that_is_recorded_is_left_alone(self, protocol, engine, told):
-        engine.answers["load/recorded_ranges.sql"] = rows_of(("a", 0, 5), ("b", 0, 9))
+        engine.answers["load/recorded_ranges.sql"] = rows_of(("a", 0, 5, "load"), ("b", 0, 9, "load"))
         report = protocol.insert(manifest_of(UNIT))
         assert engine.names == ["load/recorded_ranges.sql"]
         assert (report.units_already_recorded, report.units_taken, report.rows) == (1, 0, 13)
         assert told == []
 
     def test_unit_that_another_load_took_a_part_of_waits_for_the_next_plan(self, protocol, engine, count):
-        engine.answers["load/recorded_ranges.sql"] = [rows_of(("a", 0, 3)), rows_of()]
+        engine.answers["load/recorded_ranges.sql"] = [rows_of(("a", 0, 3, "load")), rows_of()]
         engine.answers["load/count_bronze.sql"] = rows_of(count(B))
         engine.answers["load/merge_ledger.sql"] = written(1)
         report = protocol.insert(manifest_of(unit_of(A), unit_of(B)))
@@ -192,13 +193,13 @@ class TestRepetition:
         assert engine.names.count("load/merge_rows.sql") == 1
 
     def test_unit_that_another_load_took_while_it_was_merged_is_taken(self, protocol, engine):
-        engine.answers["load/recorded_ranges.sql"] = [rows_of(), rows_of(("a", 0, 3))]
+        engine.answers["load/recorded_ranges.sql"] = [rows_of(), rows_of(("a", 0, 3, "load"))]
         engine.answers["load/merge_ledger.sql"] = written(1)
         report = protocol.insert(manifest_of(UNIT))
         assert (report.units_taken, report.rows) == (1, 0)
 
     def test_unit_that_another_attempt_recorded_meanwhile_is_done(self, protocol, engine):
-        engine.answers["load/recorded_ranges.sql"] = [rows_of(), rows_of(("a", 0, 5), ("b", 0, 9))]
+        engine.answers["load/recorded_ranges.sql"] = [rows_of(), rows_of(("a", 0, 5, "load"), ("b", 0, 9, "load"))]
         engine.answers["load/merge_ledger.sql"] = written(0)
         report = protocol.insert(manifest_of(UNIT))
         assert (report.units_taken, report.rows) == (0, 13)
@@ -326,7 +327,7 @@ class TestOthersAtTheSameSources:
     def test_later_ranges_of_a_source_that_is_taken_are_left_too(self, protocol, engine, count):
         # Recorded, they would leave a hole before them.
         chunks = [load("a", 0, 3, rows=3), load("a", 3, 6, rows=3), load("b", 0, 9, rows=9)]
-        engine.answers["load/recorded_ranges.sql"] = [rows_of(("a", 0, 2)), rows_of()]
+        engine.answers["load/recorded_ranges.sql"] = [rows_of(("a", 0, 2, "load")), rows_of()]
         engine.answers["load/count_bronze.sql"] = rows_of(count(B))
         engine.answers["load/merge_ledger.sql"] = written(1)
         report = protocol.insert(manifest_of(*(unit_of(chunk) for chunk in chunks)))
@@ -365,7 +366,7 @@ class TestIsOpen:
         """Whether a unit is open when this is recorded, and this is counted."""
 
         def is_open(*, recorded: tuple = (), bronze: tuple = (), open_rejects: tuple = ()) -> bool:
-            engine.answers["load/recorded_ranges.sql"] = rows_of(*recorded)
+            engine.answers["load/recorded_ranges.sql"] = rows_of(*((*row, "load") for row in recorded))
             engine.answers["load/count_bronze.sql"] = rows_of(*bronze)
             engine.answers["load/count_open_rejects.sql"] = rows_of(*open_rejects)
             return protocol.is_open(UNIT, manifest_of(UNIT))

@@ -66,7 +66,7 @@ def registered(
         )
         for name in (key, asked)
     }
-    row = (of_key[asked].digest, "0k9c000000000000", of_key[key].identity, ranges, "abc", "target")
+    row = (of_key[asked].digest, "0k9c000000000000", of_key[key].identity, ranges, "abc", "target", False)
     return ScriptedEngine({"plan/source_progress.sql": rows_of(row)})
 
 

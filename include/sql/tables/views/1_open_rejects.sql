@@ -15,6 +15,15 @@ with resolved as (
     {%- endfor %}
 ),
 
+unloaded as (
+    select
+        source_id,
+        first_position,
+        next_position
+    from iceberg.bronze.ledger
+    where kind = 'unload_intent'
+),
+
 newest as (
     select
         *,
@@ -51,6 +60,12 @@ left join resolved
         newest.target = resolved.target
         and newest.source_id = resolved.source_id
         and newest.record_position = resolved.record_position
+left join unloaded
+    on
+        newest.source_id = unloaded.source_id
+        and newest.record_position >= unloaded.first_position
+        and newest.record_position < unloaded.next_position
 where
     newest.age = 1
     and resolved.source_id is null
+    and unloaded.source_id is null

@@ -1,6 +1,55 @@
 create or replace view iceberg.bronze.certificate
 comment 'Per source and target: ranges, gaps, overlaps, and records read against rows in bronze and open rejects' as
-with ranges as (
+with unloaded as (
+    select
+        source_id,
+        target,
+        first_position,
+        next_position,
+        count_if(kind = 'unload') > 0 as is_ended
+    from iceberg.bronze.ledger
+    where kind in ('unload_intent', 'unload')
+    group by source_id, target, first_position, next_position
+),
+
+unfinished as (
+    select
+        source_id,
+        target,
+        count(*) as unloads
+    from unloaded
+    where not is_ended
+    group by source_id, target
+),
+
+taken_out as (
+    select distinct
+        loads.source_id,
+        loads.first_position,
+        loads.next_position
+    from iceberg.bronze.ledger as loads
+    inner join unloaded
+        on
+            loads.source_id = unloaded.source_id
+            and loads.first_position >= unloaded.first_position
+            and loads.next_position <= unloaded.next_position
+    where loads.kind in ('load', 'gap')
+),
+
+recorded as (
+    select
+        ledger.*,
+        taken_out.source_id is not null as is_unloaded
+    from iceberg.bronze.ledger as ledger
+    left join taken_out
+        on
+            ledger.source_id = taken_out.source_id
+            and ledger.first_position = taken_out.first_position
+            and ledger.next_position = taken_out.next_position
+    where ledger.kind in ('load', 'gap')
+),
+
+ranges as (
     select
         source_id,
         target,
@@ -10,7 +59,8 @@ with ranges as (
         first_position,
         next_position,
         end_position,
-        records_read,
+        is_unloaded,
+        if(is_unloaded, 0, records_read) as records_read,
         finished_at,
         -- the positions before a file's first range are missing too; a partition may start anywhere
         coalesce(
@@ -21,8 +71,7 @@ with ranges as (
             ),
             if(source_kind = 'partition', first_position, 0)
         ) as covered_until
-    from iceberg.bronze.ledger
-    where kind in ('load', 'gap')
+    from recorded
 ),
 
 ledgered as (
@@ -36,6 +85,7 @@ ledgered as (
         min(first_position) as first_position,
         max(next_position) as next_position,
         max(end_position) as end_position,
+        count_if(is_unloaded) as ranges_unloaded,
         sum(greatest(first_position - covered_until, 0)) as gap_positions,
         sum(greatest(least(covered_until, next_position) - first_position, 0)) as overlap_positions,
         sum(records_read) as records_read,
@@ -92,6 +142,11 @@ keys as (
         source_id,
         target
     from rejected
+    union
+    select
+        source_id,
+        target
+    from unfinished
 ),
 
 accounts as (
@@ -101,11 +156,14 @@ accounts as (
         coalesce(ledgered.source, registered.source) as source,
         coalesce(ledgered.contract, registered.contract) as contract,
         coalesce(ledgered.ranges, 0) as ranges,
+        coalesce(ledgered.ranges_unloaded, 0) as ranges_unloaded,
+        coalesce(unfinished.unloads, 0) as unfinished_unloads,
         ledgered.first_position,
         ledgered.next_position,
         ledgered.end_position,
         -- a partition has no end; the end of anything else is in the ledger row of its last range
         ledgered.source_kind <> 'partition'
+        and ledgered.ranges_unloaded < ledgered.ranges
         and coalesce(ledgered.end_position > ledgered.next_position, true) as is_partial,
         coalesce(ledgered.gap_positions, 0) as gap_positions,
         coalesce(ledgered.overlap_positions, 0) as overlap_positions,
@@ -121,6 +179,8 @@ accounts as (
         on keys.source_id = keyed.source_id and keys.target = keyed.target
     left join rejected
         on keys.source_id = rejected.source_id and keys.target = rejected.target
+    left join unfinished
+        on keys.source_id = unfinished.source_id and keys.target = unfinished.target
     left join iceberg.bronze.sources as registered
         on keys.source_id = registered.source_id
 )
@@ -148,11 +208,13 @@ select
             if(overlap_positions > 0, 'overlap'),
             if(is_partial, 'not read to its end'),
             if(doubled_rows > 0, 'doubled rows'),
+            if(unfinished_unloads > 0, 'unload not finished'),
             if(records_read > bronze_rows + open_rejects, 'rows missing'),
             if(records_read < bronze_rows + open_rejects, 'more rows than records')
         ],
         problem -> problem is not null
-    ), ', ') as problems
+    ), ', ') as problems,
+    ranges_unloaded
 from accounts
 union all
 select
@@ -171,6 +233,7 @@ select
     0,
     0,
     cast(null as timestamp(6)),
-    ''
+    '',
+    0
 from keyed
 where source_id is null

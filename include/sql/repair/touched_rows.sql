@@ -1,0 +1,8 @@
+select distinct
+    event_date,
+    service
+from {{ target | identifier }}
+where
+    _source_id = {{ bind(source_id) }}
+    and _position >= {{ bind(first) }}
+    and _position < {{ bind(next) }}
