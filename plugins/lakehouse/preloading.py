@@ -1,7 +1,8 @@
-"""Imports dbt and the DAGs' library once, in the process that tasks are forked from, and not in each task.
+"""Imports what forked processes need once, in the process that they are forked from, and not in each of them.
 
-The imports are most of the processor time of a task that builds a model; docs/adr/0012 has the figures. Where
-tasks are started as processes of their own, this does nothing.
+The scheduler forks a process for each task, and the imports of dbt are most of the processor time of a task that
+builds a model (docs/adr/0012 has the figures). The DAG processor forks one for each reading of a DAG file. Where
+they are started as processes of their own, this does nothing.
 """
 
 from __future__ import annotations
@@ -9,25 +10,19 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 
-#: Commands of Airflow whose process forks one for each task.
-_FORKING_COMMANDS = frozenset({"scheduler", "celery"})
-_MODULES = (
-    "lakehouse.transform_groups",
-    "cosmos.operators.local",
-    "dbt.cli.main",
-    "dbt.task.build",
-    "dbt.adapters.trino",
-)
+_DAGS = ("lakehouse.dag_factory", "lakehouse.transform_groups", "cosmos.operators.local")
+_TASKS = (*_DAGS, "dbt.cli.main", "dbt.task.build", "dbt.adapters.trino")
+#: By the command of Airflow whose process forks.
+_MODULES = {"scheduler": _TASKS, "celery": _TASKS, "dag-processor": _DAGS}
 
 
 def preload(arguments: Sequence[str]) -> bool:
-    """Import what tasks need, if this is a process that forks them.
+    """Import what tasks and DAG files need, if this is a process that forks those who use them.
 
     :param arguments: the command line of this process, such as ``airflow scheduler``.
     :returns: whether it was one.
     """
-    if not _FORKING_COMMANDS.intersection(arguments[1:2]):
-        return False
-    for module in _MODULES:
+    modules = [module for command in arguments[1:2] for module in _MODULES.get(command, ())]
+    for module in modules:
         importlib.import_module(module)
-    return True
+    return bool(modules)

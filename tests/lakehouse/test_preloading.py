@@ -23,6 +23,13 @@ def test_the_process_that_tasks_are_forked_from_imports_for_them(imported: mock.
     assert mock.call("dbt.cli.main") in imported.call_args_list
 
 
+def test_the_process_that_dag_files_are_read_in_forks_of_imports_for_them_and_nothing_of_dbt(imported: mock.Mock):
+    assert preload(["airflow", "dag-processor"])
+    modules = [call.args[0] for call in imported.call_args_list]
+    assert "lakehouse.dag_factory" in modules
+    assert not any(module.startswith("dbt") for module in modules)
+
+
 @pytest.mark.parametrize("arguments", [["airflow", "api-server"], ["airflow", "dags", "test"], ["pytest"], []])
 def test_no_other_process_waits_for_that(imported: mock.Mock, arguments: list[str]):
     assert not preload(arguments)
