@@ -16,24 +16,26 @@ from tests.engine.conftest import BRONZE, Platform, event, lines
 pytestmark = pytest.mark.engine
 
 SOURCE = "pgr_events_jsonl"
+GOOD = 30
 
 
 @pytest.fixture
 def key(platform: Platform) -> Iterator[str]:
-    """The key of an object of three good records and a bad one, which is loaded."""
+    """The key of an object that is loaded: good records, and a bad one, which the budget allows."""
     bucket = platform.settings.names.bucket
     key = f"staging/pgr_events_test_{uuid.uuid4().hex[:12]}.jsonl"
-    platform.store.put((lines(event(number) for number in range(3)) + "{bad\n").encode(), bucket=bucket, key=key)
+    content = lines(event(number) for number in range(GOOD)) + "{bad\n"
+    platform.store.put(content.encode(), bucket=bucket, key=key)
     source = read_source(SOURCE, kind=FilesContract)
-    for _report in load_files(
+    loading = load_files(
         source.contract,
         table=source.table,
         engine=platform.engine,
         store=platform.store,
         names=platform.settings.names,
         pattern=key,
-    ):
-        pass
+    )
+    assert [report.failures for report in loading] == [()]
     yield key
     platform.store.delete(bucket=bucket, key=key)
 
@@ -61,7 +63,7 @@ def test_a_load_is_taken_out_by_a_run_that_says_who_and_why(
     who = stack_environment["AIRFLOW_USER"]
     logs = put_right(dag_runs, "unload", key=key, dry_run=False)
     assert f"{who} asks to take this out of {SOURCE}, because: a trial" in logs["find"]
-    assert "3 rows and 1 judgements of bad records are taken out; it stays out" in logs["take_out"]
+    assert f"{GOOD} rows and 1 judgements of bad records are taken out; it stays out" in logs["take_out"]
     assert ledger_of(platform, key) == [("unload_intent", who, "a trial"), ("unload", who, "a trial")]
     left = platform.rows(
         f"select count(*) from {BRONZE} join iceberg.bronze.sources as s on _source_id = s.source_id "
