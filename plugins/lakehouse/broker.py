@@ -67,6 +67,9 @@ _CONSUMER_SETTINGS: Mapping[str, Any] = {
     "enable.partition.eof": True,
     "isolation.level": "read_committed",
     "queued.max.messages.kbytes": _PREFETCHED_KILOBYTES,
+    # So long a commit waits for a group coordinator that is not there; 10 minutes by default, and nothing is read
+    # meanwhile.
+    "coordinator.query.interval.ms": int(_REQUEST_SECONDS * 1000),
 }
 
 
