@@ -106,7 +106,8 @@ keyed as (
             _source_id,
             count(*) as row_count,
             -- a bit for each position: 64 of them take the memory of one
-            bit_count(bitwise_or_agg(bitwise_left_shift(bigint '1', cast(_position % 64 as integer))), 64) as position_count
+            bit_count(bitwise_or_agg(bitwise_left_shift(bigint '1', cast(_position % 64 as integer))), 64)
+                as position_count
         from {{ target | identifier }}
         group by _source_id, _position / 64
     )
@@ -126,114 +127,162 @@ rejected as (
     group by source_id, target
 ),
 
-keys as (
+-- each count is read once and they meet in one group, not in joins: every further mention would read bronze again
+counted as (
     select
         source_id,
-        target
+        target,
+        source,
+        contract,
+        source_kind,
+        ranges,
+        ranges_unloaded,
+        first_position,
+        next_position,
+        end_position,
+        gap_positions,
+        overlap_positions,
+        records_read,
+        finished_at,
+        bigint '0' as bronze_rows,
+        bigint '0' as doubled_rows,
+        bigint '0' as open_rejects,
+        bigint '0' as unfinished_unloads
     from ledgered
-    union
+    union all
     select
         source_id,
-        target
+        target,
+        null,
+        null,
+        null,
+        0,
+        0,
+        null,
+        null,
+        null,
+        0,
+        0,
+        0,
+        null,
+        bronze_rows,
+        -- rows written by hand have no position
+        coalesce(doubled_rows, 0),
+        0,
+        0
     from keyed
-    where source_id is not null
-    union
+    union all
     select
         source_id,
-        target
+        target,
+        null,
+        null,
+        null,
+        0,
+        0,
+        null,
+        null,
+        null,
+        0,
+        0,
+        0,
+        null,
+        0,
+        0,
+        open_rejects,
+        0
     from rejected
-    union
+    union all
     select
         source_id,
-        target
+        target,
+        null,
+        null,
+        null,
+        0,
+        0,
+        null,
+        null,
+        null,
+        0,
+        0,
+        0,
+        null,
+        0,
+        0,
+        0,
+        unloads
     from unfinished
 ),
 
-accounts as (
+summed as (
     select
-        keys.source_id,
-        keys.target,
-        coalesce(ledgered.source, registered.source) as source,
-        coalesce(ledgered.contract, registered.contract) as contract,
-        coalesce(ledgered.ranges, 0) as ranges,
-        coalesce(ledgered.ranges_unloaded, 0) as ranges_unloaded,
-        coalesce(unfinished.unloads, 0) as unfinished_unloads,
-        ledgered.first_position,
-        ledgered.next_position,
-        ledgered.end_position,
-        -- a partition has no end; the end of anything else is in the ledger row of its last range
-        ledgered.source_kind <> 'partition'
-        and ledgered.ranges_unloaded < ledgered.ranges
-        and coalesce(ledgered.end_position > ledgered.next_position, true) as is_partial,
-        coalesce(ledgered.gap_positions, 0) as gap_positions,
-        coalesce(ledgered.overlap_positions, 0) as overlap_positions,
-        coalesce(ledgered.records_read, 0) as records_read,
-        coalesce(keyed.bronze_rows, 0) as bronze_rows,
-        coalesce(keyed.doubled_rows, 0) as doubled_rows,
-        coalesce(rejected.open_rejects, 0) as open_rejects,
-        ledgered.finished_at
-    from keys
-    left join ledgered
-        on keys.source_id = ledgered.source_id and keys.target = ledgered.target
-    left join keyed
-        on keys.source_id = keyed.source_id and keys.target = keyed.target
-    left join rejected
-        on keys.source_id = rejected.source_id and keys.target = rejected.target
-    left join unfinished
-        on keys.source_id = unfinished.source_id and keys.target = unfinished.target
-    left join iceberg.bronze.sources as registered
-        on keys.source_id = registered.source_id
+        source_id,
+        target,
+        max(source) as source,
+        max(contract) as contract,
+        max(source_kind) as source_kind,
+        sum(ranges) as ranges,
+        sum(ranges_unloaded) as ranges_unloaded,
+        max(first_position) as first_position,
+        max(next_position) as next_position,
+        max(end_position) as end_position,
+        sum(gap_positions) as gap_positions,
+        sum(overlap_positions) as overlap_positions,
+        sum(records_read) as records_read,
+        max(finished_at) as finished_at,
+        sum(bronze_rows) as bronze_rows,
+        sum(doubled_rows) as doubled_rows,
+        sum(open_rejects) as open_rejects,
+        sum(unfinished_unloads) as unfinished_unloads
+    from counted
+    group by source_id, target
 )
 
 select
-    source_id,
-    target,
-    source,
-    contract,
-    ranges,
-    first_position,
-    next_position,
-    end_position,
-    gap_positions,
-    overlap_positions,
-    records_read,
-    bronze_rows,
-    doubled_rows,
-    open_rejects,
-    finished_at,
-    array_join(filter(
-        array[
-            if(ranges = 0, 'rows or rejects without a ledger row'),
-            if(gap_positions > 0, 'gap'),
-            if(overlap_positions > 0, 'overlap'),
-            if(is_partial, 'not read to its end'),
-            if(doubled_rows > 0, 'doubled rows'),
-            if(unfinished_unloads > 0, 'unload not finished'),
-            if(records_read > bronze_rows + open_rejects, 'rows missing'),
-            if(records_read < bronze_rows + open_rejects, 'more rows than records')
-        ],
-        problem -> problem is not null
-    ), ', ') as problems,
-    ranges_unloaded
-from accounts
-union all
-select
-    cast(null as varchar),
-    target,
-    'rows written by hand',
-    cast(null as varchar),
-    0,
-    null,
-    null,
-    null,
-    0,
-    0,
-    0,
-    bronze_rows,
-    0,
-    0,
-    cast(null as timestamp(6)),
-    '',
-    0
-from keyed
-where source_id is null
+    summed.source_id,
+    summed.target,
+    if(
+        summed.source_id is null,
+        'rows written by hand',
+        coalesce(summed.source, registered.source)
+    ) as source,
+    coalesce(summed.contract, registered.contract) as contract,
+    summed.ranges,
+    summed.first_position,
+    summed.next_position,
+    summed.end_position,
+    summed.gap_positions,
+    summed.overlap_positions,
+    summed.records_read,
+    summed.bronze_rows,
+    summed.doubled_rows,
+    summed.open_rejects,
+    summed.finished_at,
+    if(
+        summed.source_id is null,
+        '',
+        array_join(filter(
+            array[
+                if(summed.ranges = 0, 'rows or rejects without a ledger row'),
+                if(summed.gap_positions > 0, 'gap'),
+                if(summed.overlap_positions > 0, 'overlap'),
+                -- a partition has no end; the end of anything else is in the ledger row of its last range
+                if(
+                    summed.source_kind <> 'partition'
+                    and summed.ranges_unloaded < summed.ranges
+                    and coalesce(summed.end_position > summed.next_position, true),
+                    'not read to its end'
+                ),
+                if(summed.doubled_rows > 0, 'doubled rows'),
+                if(summed.unfinished_unloads > 0, 'unload not finished'),
+                if(summed.records_read > summed.bronze_rows + summed.open_rejects, 'rows missing'),
+                if(summed.records_read < summed.bronze_rows + summed.open_rejects, 'more rows than records')
+            ],
+            problem -> problem is not null
+        ), ', ')
+    ) as problems,
+    summed.ranges_unloaded
+from summed
+left join iceberg.bronze.sources as registered
+    on summed.source_id = registered.source_id
