@@ -90,17 +90,6 @@ class AirflowApi:
         answer = self._answer("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=wanted)
         return [str(run["dag_run_id"]) for run in answer["dag_runs"]]
 
-    def clear(self, dag_id: str, run_id: str, *, task_id: str) -> None:
-        """Let a task run again, and everything after it."""
-        body = {
-            "dry_run": False,
-            "dag_run_id": run_id,
-            "task_ids": [task_id],
-            "include_downstream": True,
-            "only_failed": False,
-        }
-        self._answer("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", json=body)
-
     def run_seconds(self, dag_id: str, run_id: str) -> float:
         """Return how long a run that has ended took, from being queued to its end."""
         run = self._answer("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")
