@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from lakehouse.engine import Engine
 from lakehouse.errors import CommitConflictError
 from lakehouse.load.ledger import Clock, system_clock
 from lakehouse.statements import render
+from lakehouse.tables.creation import existing_columns
 
 _LOG = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ class CompactionReport:
 
 def read_partitions(engine: Engine, *, name: str) -> list[PartitionFiles]:
     """The files of each partition of a table; of the table as a whole, where it has none that a value names."""
-    columns = _columns(engine, name)
+    columns = existing_columns(name, engine=engine).keys()
     rows = engine.execute(
         render("maintenance/list_partitions.sql", partitions_table=f"{name}$partitions")
     ).records()
@@ -174,18 +175,12 @@ def _count_after(engine: Engine, report: CompactionReport, taken: Sequence[Parti
             report.bytes_after += partition.bytes
 
 
-def _columns(engine: Engine, name: str) -> frozenset[str]:
-    catalog, schema, table = name.split(".")
-    shown = engine.execute(render("tables/show_columns.sql", catalog=catalog, schema=schema, table=table))
-    return frozenset(str(row[0]) for row in shown.rows)
-
-
-def _values(partition: Any, columns: frozenset[str]) -> tuple[PartitionValue, ...]:
+def _values(partition: Any, columns: Set[str]) -> tuple[PartitionValue, ...]:
     """The values of a partition; none where a transform of a column makes it."""
     if partition is None:
         return ()
     names, types = partition.__annotations__["names"], partition.__annotations__["types"]
-    if not columns.issuperset(names):
+    if not columns >= set(names):
         return ()
     return tuple(
         PartitionValue(column=name, type=type_, text=None if value is None else str(value))

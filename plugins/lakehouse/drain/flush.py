@@ -16,7 +16,7 @@ from lakehouse.drain.patience import Patience
 from lakehouse.engine import Engine
 from lakehouse.errors import StagingGoneError, TransientError
 from lakehouse.identity import framing_mark, load_id, new_attempt
-from lakehouse.load.attempt import AttemptPlaces, Load, Manifest, Partition, Unit
+from lakehouse.load.attempt import AttemptPlaces, Load, Manifest, Unit
 from lakehouse.load.files import insert_through_conflicts
 from lakehouse.load.ledger import Clock, Ledger, system_clock
 from lakehouse.load.protocol import InsertReport, LoadProtocol, StepDone, drop_attempt
@@ -205,7 +205,7 @@ class Flusher:
             rows_loaded=tally.rows,
             rejects=tally.rejects,
             null_counts=dict(tally.null_counts),
-            touched=tuple(sorted(tally.touched, key=_partition_order)),
+            touched=tuple(sorted(tally.touched, key=lambda partition: partition.order)),
             unknown_columns=dict(tally.unknown_columns),
         )
 
@@ -241,7 +241,3 @@ def _is_near(parts: Sequence[CollectedRange]) -> bool:
     span = max(part.next_position for part in parts) - min(part.first for part in parts)
     widths = sum(part.next_position - part.first for part in parts)
     return span * len(parts) <= _SPREAD * widths
-
-
-def _partition_order(partition: Partition) -> tuple[str, str]:
-    return (str(partition.event_date or ""), partition.service or "")

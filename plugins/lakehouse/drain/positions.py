@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from lakehouse.contracts.kafka_contract import KafkaContract
 from lakehouse.drain.errors import MissingRange
 from lakehouse.engine import Engine
-from lakehouse.errors import CommitConflictError, SourceIdentityError
+from lakehouse.errors import SourceIdentityError
 from lakehouse.identity import PartitionIdentity
 from lakehouse.load.ledger import Clock, Ledger, naive_utc, system_clock
-from lakehouse.load.pause import Pause, pause_for_others
+from lakehouse.load.pause import Pause, pause_for_others, through_conflicts
 from lakehouse.statements import Statement, render
 
 #: Losing a commit this often in a row means that something else is wrong.
@@ -137,15 +137,7 @@ class Positions:
 
     def _append(self, template: str, **context: object) -> None:
         statement = self._statement(template, context)
-        for lost in range(_TRIES):
-            try:
-                self._engine.execute(statement)
-            except CommitConflictError:
-                if lost == _TRIES - 1:
-                    raise
-                self._pause(lost)
-            else:
-                return
+        through_conflicts(lambda: self._engine.execute(statement), pause=self._pause, pauses=_TRIES - 1)
 
     def _statement(self, template: str, context: Mapping[str, object]) -> Statement:
         return render(

@@ -26,6 +26,11 @@ class Partition:
     event_date: date | None
     service: str | None
 
+    @property
+    def order(self) -> tuple[str, str]:
+        """To sort by; a missing value comes first."""
+        return str(self.event_date or ""), self.service or ""
+
 
 @dataclass(frozen=True)
 class Load:

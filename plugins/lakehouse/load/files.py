@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 from lakehouse.contracts.files_contract import FilesContract
 from lakehouse.engine import Engine
-from lakehouse.errors import CommitConflictError, StagingGoneError
+from lakehouse.errors import StagingGoneError
 from lakehouse.load.attempt import Manifest
 from lakehouse.load.ledger import Clock, Ledger, system_clock
-from lakehouse.load.pause import Pause, pause_for_others
+from lakehouse.load.pause import Pause, pause_for_others, through_conflicts
 from lakehouse.load.plan import Plan, PlanLimits, plan_files
 from lakehouse.load.preflight import preflight
 from lakehouse.load.protocol import InsertReport, LoadProtocol, StepDone, drop_attempt, read_manifest
@@ -20,9 +20,6 @@ from lakehouse.store import ObjectStore
 from lakehouse.tables.definition import TableDefinition
 
 _LOG = logging.getLogger(__name__)
-
-#: A conflict means that somebody else got on; losing this often in a row means something else is wrong.
-_CONFLICTS = 10
 
 
 def _ignore_step(_done: StepDone) -> None:
@@ -91,13 +88,7 @@ def insert_through_conflicts(
 
     :raises CommitConflictError: again and again.
     """
-    for lost in range(_CONFLICTS):
-        try:
-            return protocol.insert(manifest)
-        except CommitConflictError as error:
-            _LOG.info("%s", error)
-            pause(lost)
-    return protocol.insert(manifest)
+    return through_conflicts(lambda: protocol.insert(manifest), pause=pause)
 
 
 def drop_settled(

@@ -12,6 +12,7 @@ from lakehouse.engine import Engine
 from lakehouse.errors import UnsafeEngineError
 from lakehouse.load.ledger import ProtocolTables
 from lakehouse.statements import render
+from lakehouse.tables.creation import existing_columns
 from lakehouse.tables.definition import KEY_COLUMNS, TableDefinition
 
 #: MERGE pins below this version were never tried; 470 brought max_commit_retry.
@@ -99,9 +100,7 @@ def check_columns(engine: Engine, *, table: TableDefinition) -> None:
 
     :raises UnsafeEngineError: it is missing, or lacks columns.
     """
-    catalog, schema, name = table.name.split(".")
-    outcome = engine.execute(render("tables/show_columns.sql", catalog=catalog, schema=schema, table=name))
-    found = {row[0] for row in outcome.rows}
+    found = existing_columns(table.name, engine=engine)
     missing = [column for column in (*table.column_names, *KEY_COLUMNS) if column not in found]
     if missing:
         finding = f"{table.name} lacks {', '.join(missing)}" if found else f"{table.name} does not exist"

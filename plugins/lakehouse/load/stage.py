@@ -22,7 +22,7 @@ from lakehouse.errors import (
     TerminalError,
 )
 from lakehouse.identity import SourceIdentity, framing_mark, load_id, new_attempt
-from lakehouse.load.attempt import AttemptPlaces, Failure, Load, Manifest, Partition, Unit
+from lakehouse.load.attempt import AttemptPlaces, Failure, Load, Manifest, Unit
 from lakehouse.load.ledger import Clock, system_clock
 from lakehouse.load.read_ahead import ReadAhead
 from lakehouse.load.spool import RangeTally, SpoolWriter
@@ -272,7 +272,7 @@ class _Stage:
             rows_loaded=tally.rows,
             rejects=tally.rejects,
             null_counts=dict(tally.null_counts),
-            touched=tuple(sorted(tally.touched, key=_partition_order)),
+            touched=tuple(sorted(tally.touched, key=lambda partition: partition.order)),
             unknown_columns=dict(tally.unknown_columns),
         )
 
@@ -372,7 +372,3 @@ def _expected_rows(manifest: Manifest) -> dict[str, tuple[int, int, int]]:
                 max(next_position, load.next_position),
             )
     return expected
-
-
-def _partition_order(partition: Partition) -> tuple[str, str]:
-    return (str(partition.event_date or ""), partition.service or "")

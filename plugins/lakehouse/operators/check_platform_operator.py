@@ -14,7 +14,7 @@ from lakehouse.hooks.alert_notifiers import AirflowAlerts
 from lakehouse.hooks.kafka_broker_hook import KafkaBrokerHook
 from lakehouse.load.ledger import system_clock
 from lakehouse.operators.kafka_operator import KAFKA_CONNECTION
-from lakehouse.operators.lakehouse_operator import LakehouseOperator
+from lakehouse.operators.lakehouse_operator import LakehouseOperator, is_true
 from lakehouse.watch.alert import failed_check
 from lakehouse.watch.platform_check import PlatformCheck
 
@@ -46,7 +46,7 @@ class CheckPlatformOperator(LakehouseOperator):
 
     def perform(self, context: Context) -> dict[str, int]:
         previous = context.get("prev_start_date_success") or None
-        is_full = str(self.is_full).lower() == "true" or previous is None or _day(previous) != _day(system_clock())
+        is_full = is_true(self.is_full) or previous is None or _day(previous) != _day(system_clock())
         check = PlatformCheck.of_all_sources(
             engine=self.engine,
             store=self.store,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lakehouse.operators.lakehouse_operator import LakehouseOperator, triggered_by
+from lakehouse.operators.lakehouse_operator import LakehouseOperator, is_true, triggered_by
 from lakehouse.repair.asking import asked_ranges, stated_reason
 from lakehouse.sources import read_source
 
@@ -55,7 +55,6 @@ class FindLoadedOperator(LakehouseOperator):
 
     def perform(self, context: Context) -> list[dict[str, Any]]:
         reason = stated_reason(self.reason)
-        # Templates render to text.
         found = asked_ranges(
             read_source(self.source).contract,
             engine=self.engine,
@@ -63,12 +62,12 @@ class FindLoadedOperator(LakehouseOperator):
             load_id=self.load_id or None,
             key=self.key or None,
             offsets=self.offsets or None,
-            reload=str(self.reload).lower() == "true",
+            reload=is_true(self.reload),
         )
         self.log.info("%s asks to take this out of %s, because: %s", triggered_by(context), self.source, reason)
         for each in found:
             self.log.info("  %s", each.told)
-        if str(self.is_dry_run).lower() == "true":
+        if is_true(self.is_dry_run):
             self.log.info("Dry run: nothing is taken out")
             return []
         return [{**msgspec.to_builtins(each), "label": f"{each.source} {each.positions}"} for each in found]

@@ -33,6 +33,11 @@ def triggered_by(context: Context) -> str:
     return getattr(context["dag_run"], "triggering_user_name", None) or "airflow"
 
 
+def is_true(value: object) -> bool:
+    """Whether a templated flag is set: a template renders to text."""
+    return str(value).lower() == "true"
+
+
 def object_store(s3_conn_id: str) -> ObjectStore:
     """The object store of an Airflow connection of type AWS."""
     return ObjectStore(S3Hook(aws_conn_id=s3_conn_id).get_conn())

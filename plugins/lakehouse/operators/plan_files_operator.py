@@ -11,7 +11,7 @@ from lakehouse.load.ledger import Refusal
 from lakehouse.load.plan import Plan, plan_files
 from lakehouse.load.plan_store import store_batches
 from lakehouse.load.preflight import preflight
-from lakehouse.operators.lakehouse_operator import LakehouseOperator
+from lakehouse.operators.lakehouse_operator import LakehouseOperator, is_true
 from lakehouse.sources import read_source
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ class PlanFilesOperator(LakehouseOperator):
     def perform(self, context: Context) -> list[dict[str, Any]]:
         source = read_source(self.source, kind=FilesContract)
         ledger = self.ledger(context)
-        # A template renders to text.
-        is_dry_run = str(self.is_dry_run).lower() == "true"
+        is_dry_run = is_true(self.is_dry_run)
         preflight(self.engine, catalog=self.names.catalog, table=source.table, tables=ledger.tables)
         plan = plan_files(
             source.contract, store=self.store, ledger=ledger, pattern=self.key or None, register=not is_dry_run

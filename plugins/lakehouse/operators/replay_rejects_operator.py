@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.contracts.reason import Reason
-from lakehouse.operators.lakehouse_operator import LakehouseOperator, triggered_by
+from lakehouse.operators.lakehouse_operator import LakehouseOperator, is_true, triggered_by
 from lakehouse.repair.asking import moment, stated_reason
 from lakehouse.repair.replay import Replay, ReplayFilter, ReplayReport
 from lakehouse.sources import read_source
@@ -64,8 +64,7 @@ class ReplayRejectsOperator(LakehouseOperator):
         reason = stated_reason(self.reason)
         found = read_source(self.source)
         actor = triggered_by(context)
-        # A template renders to text.
-        is_dry_run = str(self.is_dry_run).lower() == "true"
+        is_dry_run = is_true(self.is_dry_run)
         self.log.info("%s replays rejects of %s, because: %s", actor, self.source, reason)
         replay = Replay(
             found.contract,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lakehouse.operators.lakehouse_operator import LakehouseOperator, triggered_by
+from lakehouse.operators.lakehouse_operator import LakehouseOperator, is_true, triggered_by
 from lakehouse.repair.asking import stated_reason
 from lakehouse.repair.unload import Unload, UnloadRange, UnloadStep
 
@@ -44,7 +44,7 @@ class TakeOutOperator(LakehouseOperator):
         unload = Unload(
             engine=self.engine, ledger=self.ledger(context), actor=actor, reason=reason, on_step=self._log_step
         )
-        report = unload.run(what, reload=str(self.reload).lower() == "true")
+        report = unload.run(what, reload=is_true(self.reload))
         self.log.info(
             "%d rows and %d judgements of bad records are taken out; %s",
             report.rows, report.rejects, "the next load takes it again" if report.reloads_as else "it stays out",

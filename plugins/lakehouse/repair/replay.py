@@ -24,18 +24,17 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any
 
 from lakehouse.contracts.contract import Contract
 from lakehouse.contracts.kafka_contract import KafkaContract
 from lakehouse.contracts.reason import Reason
 from lakehouse.contracts.rows_contract import RowsContract
 from lakehouse.engine import Engine
-from lakehouse.errors import CommitConflictError, ObjectNotFoundError, SourceChangedError
+from lakehouse.errors import ObjectNotFoundError, SourceChangedError
 from lakehouse.identity import ObjectVersion, framing_mark, new_attempt, replay_load_id
 from lakehouse.load.attempt import AttemptPlaces, Load, Manifest, Unit
 from lakehouse.load.ledger import Clock, Ledger, naive_utc, system_clock
-from lakehouse.load.pause import Pause, pause_for_others
+from lakehouse.load.pause import Pause, pause_for_others, through_conflicts
 from lakehouse.load.preflight import preflight
 from lakehouse.load.protocol import LoadProtocol, drop_attempt
 from lakehouse.load.spool import SpoolWriter
@@ -54,7 +53,6 @@ _LOG = logging.getLogger(__name__)
 #: Rejects that are judged and merged together: one statement may write a partition for each.
 MOST_RECORDS = PARTITIONS_PER_STATEMENT
 _MOST_BYTES = 64 * 1024 * 1024
-_TRIES = 10
 _UNKNOWN_FRAMING = framing_mark("")
 
 
@@ -351,10 +349,10 @@ class Replay:
         (load,) = unit.loads
         query_id = None
         if unit.rows_loaded:
-            query_id = self._through_conflicts(lambda: self._protocol.merge_rows(unit, places))
+            query_id = through_conflicts(lambda: self._protocol.merge_rows(unit, places), pause=self._pause)
         self._on_step("rows")
         if unit.rejects:
-            self._through_conflicts(lambda: self._protocol.merge_rejects(unit, manifest, places))
+            through_conflicts(lambda: self._protocol.merge_rejects(unit, manifest, places), pause=self._pause)
         self._on_step("rejects")
         own = self._verify(load, places) if unit.rows_loaded else 0
         self._on_step("verified")
@@ -423,16 +421,7 @@ class Replay:
             actor=self._actor,
             reason=self._why,
         )
-        self._through_conflicts(lambda: self._engine.execute(statement))
-
-    def _through_conflicts(self, act: Callable[[], Any]) -> Any:
-        for lost in range(_TRIES):
-            try:
-                return act()
-            except CommitConflictError as error:
-                _LOG.info("%s", error)
-                self._pause(lost)
-        return act()
+        through_conflicts(lambda: self._engine.execute(statement), pause=self._pause)
 
 
 def _as_they_were(judged: JudgedBatch, kept: Mapping[int, _Kept], *, contract: Contract) -> JudgedBatch:

@@ -25,13 +25,12 @@ from enum import StrEnum
 from typing import Any
 
 from lakehouse.engine import Engine, Outcome
-from lakehouse.errors import CommitConflictError
 from lakehouse.identity import new_attempt, source_id_again
 from lakehouse.load.attempt import Partition
 from lakehouse.load.ledger import Clock, Ledger, naive_utc, system_clock
-from lakehouse.load.pause import Pause, pause_for_others
+from lakehouse.load.pause import Pause, pause_for_others, through_conflicts
 from lakehouse.repair.errors import LoadCutError, NothingToUnloadError, RangeNotEmptyError
-from lakehouse.statements import Statement, render
+from lakehouse.statements import render
 
 _LOG = logging.getLogger(__name__)
 
@@ -390,14 +389,8 @@ class Unload:
 
     def _execute(self, template: str, **context: object) -> Outcome:
         """Execute a statement; where another writer committed first, again."""
-        statement: Statement = render(template, **context)
-        for lost in range(_TRIES):
-            try:
-                return self._engine.execute(statement)
-            except CommitConflictError as error:
-                _LOG.info("%s", error)
-                self._pause(lost)
-        return self._engine.execute(statement)
+        statement = render(template, **context)
+        return through_conflicts(lambda: self._engine.execute(statement), pause=self._pause)
 
 
 def _ends(unload_range: UnloadRange) -> list[int]:
@@ -414,9 +407,8 @@ def _pin(unload_range: UnloadRange) -> dict[str, object]:
 
 
 def _partitions(pairs: Iterable[Sequence[Any]]) -> tuple[Partition, ...]:
-    found = {(event_date, service) for event_date, service in pairs}
-    ordered = sorted(found, key=lambda pair: (str(pair[0] or ""), pair[1] or ""))
-    return tuple(Partition(event_date=event_date, service=service) for event_date, service in ordered)
+    found = {Partition(event_date=event_date, service=service) for event_date, service in pairs}
+    return tuple(sorted(found, key=lambda partition: partition.order))
 
 
 def _touched_json(touched: Iterable[Partition]) -> str:

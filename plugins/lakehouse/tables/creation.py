@@ -67,7 +67,7 @@ def create_table(path: Path, *, engine: Engine) -> TableChange:
     """
     created = read_created_table(path)
     name, wanted = created.name, created.columns
-    found = _existing_columns(name, engine=engine)
+    found = existing_columns(name, engine=engine)
     if not found:
         engine.execute(Statement(name=path.name, text=path.read_text(encoding="utf-8").strip()))
         return TableChange(name=name, action="created")
@@ -93,7 +93,8 @@ def create_table(path: Path, *, engine: Engine) -> TableChange:
     )
 
 
-def _existing_columns(name: str, *, engine: Engine) -> dict[str, str]:
+def existing_columns(name: str, *, engine: Engine) -> dict[str, str]:
+    """The columns that a table has, with their types; none where there is no such table."""
     catalog, schema, table = name.split(".")
     outcome = engine.execute(render("tables/show_columns.sql", catalog=catalog, schema=schema, table=table))
     return {column: str(column_type).lower() for column, column_type in outcome.rows}

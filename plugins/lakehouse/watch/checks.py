@@ -16,9 +16,8 @@ from enum import StrEnum
 from typing import Any
 
 from lakehouse.engine import Engine
-from lakehouse.errors import CommitConflictError
 from lakehouse.load.ledger import Clock, naive_utc, system_clock
-from lakehouse.load.pause import Pause, pause_for_others
+from lakehouse.load.pause import Pause, pause_for_others, through_conflicts
 from lakehouse.statements import render
 
 CHECKS = "iceberg.bronze.checks"
@@ -186,15 +185,7 @@ class Checks:
             run=self._run,
             recorded_at=naive_utc(self._clock()),
         )
-        for lost in range(_TRIES):
-            try:
-                self._engine.execute(statement)
-            except CommitConflictError:
-                if lost == _TRIES - 1:
-                    raise
-                self._pause(lost)
-            else:
-                return
+        through_conflicts(lambda: self._engine.execute(statement), pause=self._pause, pauses=_TRIES - 1)
 
 
 def _is_left(stored: StoredChange, *, now: datetime) -> bool:
