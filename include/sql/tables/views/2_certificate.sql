@@ -127,162 +127,113 @@ rejected as (
     group by source_id, target
 ),
 
--- each count is read once and they meet in one group, not in joins: every further mention would read bronze again
+-- each count is named once: every further mention would read bronze again
 counted as (
     select
         source_id,
         target,
-        source,
-        contract,
-        source_kind,
-        ranges,
-        ranges_unloaded,
-        first_position,
-        next_position,
-        end_position,
-        gap_positions,
-        overlap_positions,
-        records_read,
-        finished_at,
-        bigint '0' as bronze_rows,
-        bigint '0' as doubled_rows,
-        bigint '0' as open_rejects,
-        bigint '0' as unfinished_unloads
-    from ledgered
-    union all
-    select
-        source_id,
-        target,
-        null,
-        null,
-        null,
-        0,
-        0,
-        null,
-        null,
-        null,
-        0,
-        0,
-        0,
-        null,
-        bronze_rows,
-        -- rows written by hand have no position
-        coalesce(doubled_rows, 0),
-        0,
-        0
-    from keyed
-    union all
-    select
-        source_id,
-        target,
-        null,
-        null,
-        null,
-        0,
-        0,
-        null,
-        null,
-        null,
-        0,
-        0,
-        0,
-        null,
-        0,
-        0,
-        open_rejects,
-        0
-    from rejected
-    union all
-    select
-        source_id,
-        target,
-        null,
-        null,
-        null,
-        0,
-        0,
-        null,
-        null,
-        null,
-        0,
-        0,
-        0,
-        null,
-        0,
-        0,
-        0,
-        unloads
-    from unfinished
-),
-
-summed as (
-    select
-        source_id,
-        target,
-        max(source) as source,
-        max(contract) as contract,
-        max(source_kind) as source_kind,
-        sum(ranges) as ranges,
-        sum(ranges_unloaded) as ranges_unloaded,
-        max(first_position) as first_position,
-        max(next_position) as next_position,
-        max(end_position) as end_position,
-        sum(gap_positions) as gap_positions,
-        sum(overlap_positions) as overlap_positions,
-        sum(records_read) as records_read,
-        max(finished_at) as finished_at,
         sum(bronze_rows) as bronze_rows,
         sum(doubled_rows) as doubled_rows,
         sum(open_rejects) as open_rejects,
-        sum(unfinished_unloads) as unfinished_unloads
-    from counted
+        sum(unloads) as unfinished_unloads
+    from (
+        select
+            source_id,
+            target,
+            bronze_rows,
+            -- rows written by hand have no position
+            coalesce(doubled_rows, 0) as doubled_rows,
+            0 as open_rejects,
+            0 as unloads
+        from keyed
+        union all
+        select
+            source_id,
+            target,
+            0,
+            0,
+            open_rejects,
+            0
+        from rejected
+        union all
+        select
+            source_id,
+            target,
+            0,
+            0,
+            0,
+            unloads
+        from unfinished
+    )
     group by source_id, target
+),
+
+accounts as (
+    select
+        coalesce(ledgered.source_id, counted.source_id) as source_id,
+        coalesce(ledgered.target, counted.target) as target,
+        ledgered.source,
+        ledgered.contract,
+        coalesce(ledgered.ranges, 0) as ranges,
+        coalesce(ledgered.ranges_unloaded, 0) as ranges_unloaded,
+        ledgered.first_position,
+        ledgered.next_position,
+        ledgered.end_position,
+        -- a partition has no end; the end of anything else is in the ledger row of its last range
+        ledgered.source_kind <> 'partition'
+        and ledgered.ranges_unloaded < ledgered.ranges
+        and coalesce(ledgered.end_position > ledgered.next_position, true) as is_partial,
+        coalesce(ledgered.gap_positions, 0) as gap_positions,
+        coalesce(ledgered.overlap_positions, 0) as overlap_positions,
+        coalesce(ledgered.records_read, 0) as records_read,
+        coalesce(counted.bronze_rows, 0) as bronze_rows,
+        coalesce(counted.doubled_rows, 0) as doubled_rows,
+        coalesce(counted.open_rejects, 0) as open_rejects,
+        coalesce(counted.unfinished_unloads, 0) as unfinished_unloads,
+        ledgered.finished_at
+    from ledgered
+    full outer join counted
+        on ledgered.source_id = counted.source_id and ledgered.target = counted.target
 )
 
 select
-    summed.source_id,
-    summed.target,
+    accounts.source_id,
+    accounts.target,
     if(
-        summed.source_id is null,
+        accounts.source_id is null,
         'rows written by hand',
-        coalesce(summed.source, registered.source)
+        coalesce(accounts.source, registered.source)
     ) as source,
-    coalesce(summed.contract, registered.contract) as contract,
-    summed.ranges,
-    summed.first_position,
-    summed.next_position,
-    summed.end_position,
-    summed.gap_positions,
-    summed.overlap_positions,
-    summed.records_read,
-    summed.bronze_rows,
-    summed.doubled_rows,
-    summed.open_rejects,
-    summed.finished_at,
+    coalesce(accounts.contract, registered.contract) as contract,
+    accounts.ranges,
+    accounts.first_position,
+    accounts.next_position,
+    accounts.end_position,
+    accounts.gap_positions,
+    accounts.overlap_positions,
+    accounts.records_read,
+    accounts.bronze_rows,
+    accounts.doubled_rows,
+    accounts.open_rejects,
+    accounts.finished_at,
     if(
-        summed.source_id is null,
+        accounts.source_id is null,
         '',
         array_join(filter(
             array[
-                if(summed.ranges = 0, 'rows or rejects without a ledger row'),
-                if(summed.gap_positions > 0, 'gap'),
-                if(summed.overlap_positions > 0, 'overlap'),
-                -- a partition has no end; the end of anything else is in the ledger row of its last range
-                if(
-                    summed.source_kind <> 'partition'
-                    and summed.ranges_unloaded < summed.ranges
-                    and coalesce(summed.end_position > summed.next_position, true),
-                    'not read to its end'
-                ),
-                if(summed.doubled_rows > 0, 'doubled rows'),
-                if(summed.unfinished_unloads > 0, 'unload not finished'),
-                if(summed.records_read > summed.bronze_rows + summed.open_rejects, 'rows missing'),
-                if(summed.records_read < summed.bronze_rows + summed.open_rejects, 'more rows than records')
+                if(accounts.ranges = 0, 'rows or rejects without a ledger row'),
+                if(accounts.gap_positions > 0, 'gap'),
+                if(accounts.overlap_positions > 0, 'overlap'),
+                if(accounts.is_partial, 'not read to its end'),
+                if(accounts.doubled_rows > 0, 'doubled rows'),
+                if(accounts.unfinished_unloads > 0, 'unload not finished'),
+                if(accounts.records_read > accounts.bronze_rows + accounts.open_rejects, 'rows missing'),
+                if(accounts.records_read < accounts.bronze_rows + accounts.open_rejects, 'more rows than records')
             ],
             problem -> problem is not null
         ), ', ')
     ) as problems,
-    summed.ranges_unloaded
-from summed
+    accounts.ranges_unloaded
+from accounts
 left join iceberg.bronze.sources as registered
-    on summed.source_id = registered.source_id
+    on accounts.source_id = registered.source_id
