@@ -14,8 +14,15 @@ from urllib3 import Retry
 from stack.errors import AirflowRequestError
 
 REQUEST_SECONDS = 30
-#: Only what may be asked again without harm is asked again; urllib3 never repeats a POST.
-RETRIES = Retry(total=5, backoff_factor=0.5, status_forcelist=(502, 503, 504), raise_on_status=False)
+#: Only what may be asked again without harm is asked again: a PATCH here sets a state, a POST does something once
+#: more. Airflow on SQLite lets a writer wait while it schedules much.
+RETRIES = Retry(
+    total=5,
+    backoff_factor=0.5,
+    status_forcelist=(502, 503, 504),
+    allowed_methods=Retry.DEFAULT_ALLOWED_METHODS | {"PATCH"},
+    raise_on_status=False,
+)
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,17 @@ class AirflowApi:
             wanted["state"] = ["queued", "running"]
         answer = self._answer("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=wanted)
         return [str(run["dag_run_id"]) for run in answer["dag_runs"]]
+
+    def clear(self, dag_id: str, run_id: str, *, task_id: str) -> None:
+        """Let a task run again, and everything after it."""
+        body = {
+            "dry_run": False,
+            "dag_run_id": run_id,
+            "task_ids": [task_id],
+            "include_downstream": True,
+            "only_failed": False,
+        }
+        self._answer("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", json=body)
 
     def run_seconds(self, dag_id: str, run_id: str) -> float:
         """Return how long a run that has ended took, from being queued to its end."""

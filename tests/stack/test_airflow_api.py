@@ -29,6 +29,9 @@ def api(answers, requests_seen):
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             requests_seen.append((self.command, path, self.headers.get("Authorization"), body))
             status, answer = answers.get((self.command, path), (404, {"detail": "not found"}))
+            if isinstance(status, list):
+                # One after the other; the last one stays.
+                status = status.pop(0) if len(status) > 1 else status[0]
             content = json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
@@ -58,6 +61,19 @@ def test_every_request_after_signing_in_carries_the_token(api, answers, requests
 
 def test_dag_that_airflow_has_not_read_is_not_there(api):
     assert not api.has_dag("d")
+
+
+def test_a_dag_is_unpaused_by_an_airflow_that_was_too_busy_at_first(api, answers, requests_seen):
+    answers["PATCH", "/api/v2/dags/d"] = ([503, 200], {"is_paused": False})
+    api.unpause("d")
+    assert [method for method, *_ in requests_seen] == ["PATCH", "PATCH"]
+
+
+def test_a_run_is_never_triggered_a_second_time_because_airflow_was_busy(api, answers, requests_seen):
+    answers["POST", "/api/v2/dags/d/dagRuns"] = ([503, 200], {"dag_run_id": "run"})
+    with pytest.raises(AirflowRequestError):
+        api.trigger("d", params={}, note="tests")
+    assert len(requests_seen) == 1
 
 
 def test_refused_request_is_told_with_what_airflow_says(api, answers):
