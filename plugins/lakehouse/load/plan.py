@@ -17,7 +17,7 @@ from lakehouse.identity import ObjectVersion, SourceIdentity
 from lakehouse.load.ledger import Ledger, Refusal, SourceProgress
 from lakehouse.store import ObjectStore
 
-#: The second finds what came while the sources of the first were registered; what comes later still, the watch tells.
+#: The second finds what came while the sources of the first were registered; what comes later has its own event.
 _LOOKS = 2
 #: Objects whose progress is looked up at once.
 _LOOKUP = 5_000

@@ -293,7 +293,8 @@ class TestLookingAgain:
         put("staging/parking_3.jsonl", b"3")
         comes_meanwhile("staging/parking_4.jsonl")
         found = plan()
-        assert (found.objects_loaded, len(found.refused), found.objects_planned, found.objects_seen) == (1, 1, 2, 4)
+        assert (found.objects_loaded, len(found.refused)) == (1, 1)
+        assert (found.objects_planned, found.objects_seen) == (2, 4)
 
     def test_what_comes_meanwhile_does_not_go_beyond_the_limit(self, plan, put, comes_meanwhile):
         put("staging/parking_1.jsonl", b"1")
