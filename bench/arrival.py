@@ -52,7 +52,7 @@ _SPACING_SECONDS = (0, 20)
 _DAG_APPEARS_SECONDS = 300
 #: Longer than any number of objects of these cases takes; then something is wrong.
 _ARRIVES_SECONDS = 3_600
-#: Days whose partitions are compacted: each load adds a file to each.
+#: Days whose partitions are compacted: each load before it adds a file to each.
 _COMPACTED_DAYS = 20
 _START = datetime(2026, 3, 1, 10, tzinfo=UTC)
 _NOTES = (
@@ -63,7 +63,7 @@ _NOTES = (
     "loading_old_seconds: of the old objects, from their first upload to their last ledger row",
     "with_200k_old_objects: looks and plans list them, but no contract takes them, so the ledger is not asked",
     "cycle_seconds: between two looks at one key, with the contract's pages and pause, by a second watch",
-    "compaction: of bronze, 20 days, each with a file of each load; files and bytes of what was rewritten",
+    "compaction: of bronze, 20 days with a file of each load; rows: of bronze; files, bytes: what was rewritten",
     "on a stack of its own no other DAG is on: neither silver and gold nor maintenance run beside it",
 )
 
@@ -129,12 +129,12 @@ class Objects:
     bucket: str
     beginning: str
 
-    def put(self, names: Iterable[str], *, records: int) -> dict[str, float]:
+    def put(self, names: Iterable[str], *, records: int, days: int = 1) -> dict[str, float]:
         """Put objects, many at once; returns the moment each upload ended, by URI."""
 
         def put_one(name: str) -> tuple[str, float]:
             key = f"{self.beginning}{name}.jsonl"
-            self.store.put(_content(key, records), bucket=self.bucket, key=key)
+            self.store.put(_content(key, records=records, days=days), bucket=self.bucket, key=key)
             return f"s3://{self.bucket}/{key}", time.monotonic()
 
         with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
@@ -250,7 +250,7 @@ class ArrivalBench:
             for number in range(self._sizes.files):
                 time.sleep(self._spacing.uniform(*_SPACING_SECONDS))
                 waits += objects.waits(objects.put([f"_{number}"], records=_RECORDS))
-        return self._case(name, waits, began=began, **details)
+        return self._case(name, waits, began=began, details=details)
 
     def _burst(self) -> Case:
         with self._objects("burst_2000") as objects:
@@ -259,7 +259,9 @@ class ArrivalBench:
             uploading = time.monotonic() - started
             waits = objects.waits(uploaded)
             seconds = time.monotonic() - started
-        return self._case("burst_2000", waits, began=began, seconds=seconds, upload_seconds=round(uploading, 1))
+        return self._case(
+            "burst_2000", waits, began=began, seconds=seconds, details={"upload_seconds": round(uploading, 1)}
+        )
 
     def _with_loaded_objects(self) -> Case:
         with self._objects("old") as old:
@@ -294,18 +296,22 @@ class ArrivalBench:
         return time.monotonic() - started
 
     def _compaction(self) -> Case:
-        # What is loaded here need not be fast, and no run may take it first.
+        # Its loads need not be fast, and no run may take them first.
         self._api.pause(DAG)
-        with self._objects("compaction") as objects:
-            for number in range(self._sizes.loads):
-                [uri] = objects.put([f"_{number}"], records=_RECORDS * _COMPACTED_DAYS)
-                self._load(uri)
+        try:
+            with self._objects("compaction") as objects:
+                for number in range(self._sizes.loads):
+                    put = objects.put([f"_{number}"], records=_RECORDS * _COMPACTED_DAYS, days=_COMPACTED_DAYS)
+                    self._load(*put)
+        finally:
+            self._api.unpause(DAG)
         started = time.monotonic()
         report = compact_table(self._engine, name=BRONZE)
+        seconds = time.monotonic() - started
         return Case(
             case="compaction",
-            rows=self._sizes.loads * _RECORDS * _COMPACTED_DAYS,
-            seconds=time.monotonic() - started,
+            rows=self._engine.execute(render("bench/count_rows_of.sql", table=BRONZE)).scalar,
+            seconds=seconds,
             details={
                 "partitions": report.partitions,
                 "files_before": report.files_before,
@@ -334,8 +340,8 @@ class ArrivalBench:
         waits: Sequence[float],
         *,
         began: datetime,
+        details: Mapping[str, object],
         seconds: float | None = None,
-        **details: object,
     ) -> Case:
         p50, p95 = (percentile(waits, share) for share in (0.5, 0.95))
         return Case(
@@ -357,11 +363,11 @@ def percentile(values: Sequence[float], share: float) -> float:
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
-def _content(key: str, records: int) -> bytes:
-    """Lines of an object: one complaint each, on so many days that none has more of them than the others."""
+def _content(key: str, *, records: int, days: int) -> bytes:
+    """Lines of an object: a new complaint each, spread over days."""
     lines = []
     for number in range(records):
-        moment = _START + timedelta(days=number % _COMPACTED_DAYS, seconds=number)
+        moment = _START + timedelta(days=number % days, seconds=number)
         event = {
             "event_time": moment.isoformat(),
             "tenant_id": "pb.amritsar",
