@@ -42,7 +42,8 @@ from stack.lifecycle import Stack
 SOURCE = "pgr_events_jsonl"
 DAG = f"ingest_files__{SOURCE}"
 BRONZE = "iceberg.bronze.service_events_raw"
-NAMES = ("small_file", "burst_2000", "with_10k_old_objects", "with_200k_old_objects", "compaction")
+_COMPACTION = "compaction"
+NAMES = ("small_file", "burst_2000", "with_10k_old_objects", "with_200k_old_objects", _COMPACTION)
 #: Records of an object; what came long ago has one.
 _RECORDS = 100
 _REQUESTS_AT_ONCE = 16
@@ -116,7 +117,12 @@ def main(names: tuple[str, ...], choice: str, **sizes: int) -> None:
         cases = list(ArrivalBench(stack, output, chosen).measure(names or NAMES))
     finally:
         remove()
-    output.print(table("From the end of an upload to the ledger row", cases))
+    for title, shown in (
+        ("From the end of an upload to the ledger row", [case for case in cases if case.case != _COMPACTION]),
+        ("What compaction saves", [case for case in cases if case.case == _COMPACTION]),
+    ):
+        if shown:
+            output.print(table(title, shown))
     output.print(f"Written: {write_report('arrival', cases, notes=_NOTES, machine_before=measured_on)}")
 
 
@@ -206,7 +212,7 @@ class ArrivalBench:
             "burst_2000": self._burst,
             "with_10k_old_objects": self._with_loaded_objects,
             "with_200k_old_objects": self._with_passed_over_objects,
-            "compaction": self._compaction,
+            _COMPACTION: self._compaction,
         }
         for name, measure in measures.items():
             if name in names:
@@ -299,7 +305,7 @@ class ArrivalBench:
         # Its loads need not be fast, and no run may take them first.
         self._api.pause(DAG)
         try:
-            with self._objects("compaction") as objects:
+            with self._objects(_COMPACTION) as objects:
                 for number in range(self._sizes.loads):
                     put = objects.put([f"_{number}"], records=_RECORDS * _COMPACTED_DAYS, days=_COMPACTED_DAYS)
                     self._load(*put)
@@ -309,7 +315,7 @@ class ArrivalBench:
         report = compact_table(self._engine, name=BRONZE)
         seconds = time.monotonic() - started
         return Case(
-            case="compaction",
+            case=_COMPACTION,
             rows=self._engine.execute(render("bench/count_rows_of.sql", table=BRONZE)).scalar,
             seconds=seconds,
             details={
