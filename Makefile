@@ -4,7 +4,7 @@ SHELL := /bin/sh
 RUN := .venv/bin/python -m stack
 export PYTHON
 
-.PHONY: help setup demo up down status reset tables certificate verify-engine dbt-manifest dbt-docs test test-long lint lock bench-files bench-kafka bench-transform
+.PHONY: help setup demo up down status reset tables certificate verify-engine dbt-manifest dbt-docs test test-long lint lock bench-files bench-kafka bench-transform bench-arrival
 
 ##@ Start here
 demo: .venv/ready ## Install, start, load a generated feed through Airflow and prove what arrived; leaves the stack running
@@ -51,6 +51,8 @@ bench-kafka: .venv/ready ## How fast messages become rows, likewise; writes benc
 	.venv/bin/python -m bench.kafka $(if $(CASE),--case $(CASE))
 bench-transform: .venv/ready ## How long the DAG of silver and gold takes, on a stack of its own; writes bench/results/transform.json (CASE=…)
 	.venv/bin/python -m bench.transform $(if $(CASE),--case $(CASE))
+bench-arrival: .venv/ready ## How long an object waits until it is loaded, on a stack of its own; writes bench/results/arrival.json (CASE=…)
+	.venv/bin/python -m bench.arrival $(if $(CASE),--case $(CASE))
 lock: .venv/ready ## Regenerate the hash locks (UPGRADE=1 takes newer versions)
 	stack/lock.sh
 

@@ -63,6 +63,14 @@ def engines_of(choice: str, engines: Sequence[Engine], console: Console) -> Iter
         remove_tests_stack(stack)
 
 
+def stack_of(choice: str, console: Console) -> tuple[Stack, Callable[[], None]]:
+    """The whole stack of a benchmark that runs DAGs, not started, and what is to be done with it in the end."""
+    if StackChoice(choice) is StackChoice.CLONE:
+        return Stack(StackLayout.of_environment(), console), lambda: None
+    stack = make_tests_stack(console, sessions=_SESSIONS)
+    return stack, lambda: remove_tests_stack(stack)
+
+
 def _answering(stack: Stack, engines: Sequence[Engine]) -> Stack:
     settings = stack.settings()
     for engine in engines:

@@ -13,7 +13,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from bench.engines import StackChoice, stack_option
+from bench.engines import stack_of, stack_option
 from bench.report import Case, console, machine, table, write_report
 from lakehouse.engine import TrinoEngine, connect_with
 from lakehouse.load.files import load_files
@@ -32,15 +32,12 @@ from lakehouse.store import store_of
 from lakehouse.tables.creation import create_tables
 from stack.airflow_api import AirflowApi
 from stack.dag_runs import DagRuns, Waiting
-from stack.layout import CLONE, StackLayout
 from stack.lifecycle import Stack
-from stack.tests_stack import make_tests_stack, remove_tests_stack
 
 DAG = "transform_events"
 SOURCE = "pgr_events_jsonl"
 BRONZE = "iceberg.bronze.service_events_raw"
 SILVER = "iceberg.silver.silver_pgr_events"
-_SESSIONS = CLONE / ".stack" / "bench"
 _START = datetime(2026, 3, 1, tzinfo=UTC)
 _DAYS = 180
 #: Of ten cases nine have five events and one has three.
@@ -86,7 +83,7 @@ def main(names: tuple[str, ...], runs: int, events: int, choice: str) -> None:
     """Measure, print and write ``bench/results/transform.json``."""
     output = console()
     measured_on = machine()
-    stack, remove = _stack_of(choice, output)
+    stack, remove = stack_of(choice, output)
     try:
         stack.up()
         cases = list(TransformBench(stack, output).measure(names or NAMES, runs=runs, events=events))
@@ -94,13 +91,6 @@ def main(names: tuple[str, ...], runs: int, events: int, choice: str) -> None:
         remove()
     output.print(table("The DAG of silver and gold", cases))
     output.print(f"Written: {write_report('transform', cases, notes=_NOTES, machine_before=measured_on)}")
-
-
-def _stack_of(choice: str, output: Console) -> tuple[Stack, Callable[[], None]]:
-    if StackChoice(choice) is StackChoice.CLONE:
-        return Stack(StackLayout.of_environment(), output), lambda: None
-    stack = make_tests_stack(output, sessions=_SESSIONS)
-    return stack, lambda: remove_tests_stack(stack)
 
 
 @dataclass

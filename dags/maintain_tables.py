@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Param
 
 from lakehouse.dag_factory import DEFAULT_OWNER, RETRIES, START_DATE
 from lakehouse.operators.list_tables_operator import ListTablesOperator
@@ -32,8 +32,16 @@ with DAG(
     max_active_runs=1,
     default_args={"owner": DEFAULT_OWNER, "execution_timeout": timedelta(hours=2), **RETRIES},
     tags={"maintenance"},
+    params={
+        "table": Param(
+            default=None,
+            type=["null", "string"],
+            title="Table",
+            description="As `catalog.schema.table`, only this one. Empty: all of bronze, silver and gold.",
+        )
+    },
 ):
-    tables = ListTablesOperator(task_id="tables")
+    tables = ListTablesOperator(task_id="tables", table="{{ params.table or '' }}")
     MaintainTableOperator.partial(
         task_id="maintain", map_index_template="{{ task.table }}", max_active_tis_per_dagrun=1
     ).expand(table=tables.output)

@@ -74,6 +74,19 @@ class AirflowApi:
         """Let a DAG run."""
         self._answer("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False})
 
+    def pause(self, dag_id: str) -> None:
+        """Let a DAG start no more runs; what runs goes on."""
+        self._answer("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": True})
+
+    def choices(self, dag_id: str, param: str) -> list[str]:
+        """Return the values that a DAG's form offers for a param; none when Airflow has not read the DAG."""
+        details = self._answer("GET", f"/api/v2/dags/{dag_id}/details", missing={"params": {}})
+        return list(details["params"].get(param, {}).get("schema", {}).get("enum", ()))
+
+    def delete_dag(self, dag_id: str) -> None:
+        """Forget a DAG, its runs and its watches; it comes back if its file still makes it."""
+        self._answer("DELETE", f"/api/v2/dags/{dag_id}", missing={})
+
     def trigger(self, dag_id: str, *, params: Mapping[str, object], note: str) -> str:
         """Start a run, and return its id."""
         body = {"logical_date": None, "conf": dict(params), "note": note}
@@ -136,7 +149,7 @@ class AirflowApi:
         return f"{self._url}/dags/{dag_id}/runs/{run_id}"
 
     def _answer(self, method: str, path: str, *, missing: Any = None, **request: Any) -> Any:
-        """Return the decoded answer.
+        """Return the decoded answer; None where it is empty.
 
         :param missing: returned where there is nothing at the path, if given.
         """
@@ -150,4 +163,4 @@ class AirflowApi:
             raise AirflowRequestError(
                 request=f"{method} {path}", reason=f"{answer.status_code} {answer.text[:500]}"
             )
-        return answer.json()
+        return answer.json() if answer.content else None

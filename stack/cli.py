@@ -17,6 +17,7 @@ from stack.errors import StackError
 from stack.kafka_tools import KAFKA_TOOLS, kafka_tool_command
 from stack.layout import StackLayout
 from stack.lifecycle import Stack
+from stack.operator_day import operator_day
 from stack.pinning import write_pins
 from stack.pins import PINS_FILE, read_pins
 
@@ -178,3 +179,4 @@ def test(*, long: bool) -> None:
 
 
 main.add_command(demo)
+main.add_command(operator_day)

@@ -42,6 +42,7 @@ STREAM = feed.Options(events=5_000, seed=11, start=date(2026, 8, 1), days=20, du
 #: What is shown, in this order. A step that is added here is timed, proved and told like the others.
 STEPS: Sequence[DemoStep] = (FilesStep(FEED), StreamStep(STREAM), RowsStep(), GoldStep())
 _PIPE_WIDTH = 120
+_SAME_AGAIN = "make demo                       0 new rows"
 
 WHAT_NEXT = """
 The stack goes on running.
@@ -52,7 +53,7 @@ The stack goes on running.
                     lakehouse certificate
                     lakehouse sql "select * from iceberg.gold.gold_pgr_kpis limit 10"
                     lakehouse put pgr_events_mine.csv
-  The same again    make demo                       0 new rows
+  The same again    {same_again}
   The engine        make verify-engine              tries what the promise of no doubles rests on
   Stop              make down                       the data stays"""
 
@@ -60,8 +61,12 @@ The stack goes on running.
 @click.command()
 def demo() -> None:
     """Load a generated feed through Airflow and prove what arrived."""
-    console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=_PIPE_WIDTH)
-    Demonstration(stack=Stack(StackLayout.of_environment(), console), steps=STEPS).run()
+    Demonstration(stack=Stack(StackLayout.of_environment(), demo_console()), steps=STEPS).run()
+
+
+def demo_console() -> Console:
+    """Where demonstrations are told."""
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=_PIPE_WIDTH)
 
 
 @dataclass(frozen=True)
@@ -71,10 +76,12 @@ class Demonstration:
     It may be run again: the same is sent again, and nothing doubles.
 
     :param steps: done one after the other.
+    :param same_again: how to run it again, and what comes of it.
     """
 
     stack: Stack
     steps: Sequence[DemoStep]
+    same_again: str = _SAME_AGAIN
 
     @property
     def _console(self) -> Console:
@@ -130,6 +137,7 @@ class Demonstration:
                 user=settings["AIRFLOW_USER"],
                 environment_file=os.path.relpath(self.stack.layout.environment_file),
                 activate=activate,
+                same_again=self.same_again,
             ),
             soft_wrap=True,
         )

@@ -11,6 +11,7 @@ StackError
 ├── AirflowRequestError        Airflow refused a request, or did not answer it
 ├── DagMissingError            Airflow does not show a DAG
 ├── RunFailedError             a run of a DAG failed, or did not end in time
+├── DayStandsStillError        what should come by itself in an operator's day did not come
 └── DemoDiffersError           what arrived is not what was generated
 """
 
@@ -152,6 +153,19 @@ class RunFailedError(StackError):
             f"Run {run_id} of {dag_id} {reason}.{listed}",
             remedy=f"The log says why, also at {page}. When the cause is mended, run the command again: what is "
             "loaded already is not loaded twice.",
+        )
+
+
+class DayStandsStillError(StackError):
+    """What should come by itself in an operator's day did not come in time."""
+
+    def __init__(self, *, what: str, seconds: float, logs: Path) -> None:
+        self.what = what
+        self.seconds = seconds
+        super().__init__(
+            f"Waited {seconds:.0f} s for {what}, in vain.",
+            remedy=f"`python -m stack status` shows whether every engine answers; the logs are in {logs}. When an "
+            "object came and started nothing: docs/runbooks/arrival-unnoticed.md. Then live the day again.",
         )
 
 

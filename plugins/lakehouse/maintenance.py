@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from lakehouse.compaction import CompactionReport, compact_table
 from lakehouse.engine import Engine
-from lakehouse.errors import LakehouseError
+from lakehouse.errors import LakehouseError, TerminalError
 from lakehouse.load.attempt import SPOOL_PREFIX, STAGING_SCHEMA
 from lakehouse.load.ledger import Clock, system_clock
 from lakehouse.settings import StorageNames
@@ -33,6 +33,16 @@ ORPHAN_RETENTION = timedelta(hours=6)
 ATTEMPT_RETENTION = timedelta(days=1)
 _ATTEMPT_TIME = "%Y%m%d_%H%M%S"
 _ATTEMPT_TIME_CHARACTERS = len("20261123_090512")
+
+
+class NotMaintainedError(TerminalError):
+    """Somebody asked for a table that is not of the platform, or not there."""
+
+    def __init__(self, *, asked: str, tables: Sequence[str]) -> None:
+        super().__init__(
+            f"{asked} is not a table that is maintained.", remedy=f"These are: {', '.join(tables) or 'none yet'}."
+        )
+        self.asked = asked
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,18 @@ def list_tables(engine: Engine, *, catalog: str, schemas: Sequence[str] = SCHEMA
     """The tables of some schemas, as ``catalog.schema.table``; not those that dbt is building a model in."""
     listed = engine.execute(render("maintenance/list_tables.sql", catalog=catalog, schemas=",".join(schemas)))
     return [f"{catalog}.{name}" for (name,) in listed.rows if "__dbt_" not in name]
+
+
+def chosen_tables(tables: Sequence[str], *, table: str) -> list[str]:
+    """Of some tables the one that somebody asked for; all, if nobody asked.
+
+    :raises NotMaintainedError: it is none of them.
+    """
+    if not table:
+        return list(tables)
+    if table not in tables:
+        raise NotMaintainedError(asked=table, tables=tables)
+    return [table]
 
 
 def maintain_table(

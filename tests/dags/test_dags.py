@@ -217,6 +217,7 @@ def test_maintenance_takes_the_tables_that_are_there_when_it_runs(dag_bag: DagBa
     tasks = {task.task_id: task for task in dag_bag.dags["maintain_tables"].tasks}
     assert tasks.keys() == {"tables", "maintain", "sweep"}
     assert tasks["maintain"].upstream_task_ids == {"tables"}
+    assert tasks["tables"].table == "{{ params.table or '' }}"
     # What dead workers left is swept whatever becomes of a table.
     assert tasks["sweep"].upstream_task_ids == set()
 

@@ -71,6 +71,27 @@ def test_objects_that_come_start_few_runs_and_each_is_recorded_once(
     assert len(runs) <= 3
 
 
+def test_objects_that_come_after_the_plan_of_a_run_start_another_and_need_no_sweep(
+    platform: Platform, landing: str, put: Callable[[range], None], dag_runs: DagRuns
+):
+    put(range(3))
+    first = dag_runs.start(DAG, params={"key": f"{landing}*"}, note="tests")
+    while ("plan", "success") not in {
+        (task.task_id, task.state) for task in dag_runs.api.task_instances(DAG, first.run_id)
+    }:
+        time.sleep(PAUSE_SECONDS)
+    planned = datetime.now(UTC)
+    put(range(3, 6))
+    assert dag_runs.api.run_state(DAG, first.run_id) == "running"
+    found = arrived(platform, landing, objects=6)
+    assert len({source for source, _ in found}) == len(found) == 6
+    started = time.monotonic()
+    # A sweep may have been faster; it is not what they waited for.
+    while not any(run.startswith("asset_triggered") for run in dag_runs.api.runs(DAG, since=planned)):
+        assert time.monotonic() - started < ARRIVES_SECONDS, "no arrival started a run"
+        time.sleep(PAUSE_SECONDS)
+
+
 def test_objects_that_come_while_the_triggerer_is_dead_arrive_when_it_is_back(
     platform: Platform, landing: str, put: Callable[[range], None], running_stack: Stack, dag_runs: DagRuns
 ):

@@ -7,7 +7,14 @@ import pytest
 from lakehouse.errors import VerificationError
 from lakehouse.identity import new_attempt
 from lakehouse.load.attempt import STAGING_SCHEMA, AttemptPlaces
-from lakehouse.maintenance import SweepReport, list_tables, maintain_table, sweep_attempts
+from lakehouse.maintenance import (
+    NotMaintainedError,
+    SweepReport,
+    chosen_tables,
+    list_tables,
+    maintain_table,
+    sweep_attempts,
+)
 from lakehouse.settings import StorageNames
 from tests.lakehouse.load.doubles import MOMENT, MemoryStore, ScriptedEngine, rows_of
 from tests.lakehouse.test_compaction import listed, unpartitioned
@@ -166,3 +173,16 @@ def test_tables_that_dbt_is_building_are_not_maintained():
     engine = ScriptedEngine({"maintenance/list_tables.sql": rows_of(*((name,) for name in names))})
     assert list_tables(engine, catalog="iceberg") == ["iceberg.bronze.ledger", "iceberg.silver.silver_pgr_events"]
     assert engine.asked("maintenance/list_tables.sql") == [{"schemas": "bronze,silver,gold"}]
+
+
+def test_one_table_is_maintained_when_somebody_asks_for_it():
+    tables = ["iceberg.bronze.ledger", "iceberg.silver.silver_pgr_events"]
+    assert chosen_tables(tables, table="") == tables
+    assert chosen_tables(tables, table="iceberg.bronze.ledger") == ["iceberg.bronze.ledger"]
+
+
+def test_a_table_that_is_not_maintained_is_refused_with_those_that_are():
+    with pytest.raises(NotMaintainedError) as caught:
+        chosen_tables(["iceberg.bronze.ledger"], table="ledger")
+    assert caught.value.asked == "ledger"
+    assert "iceberg.bronze.ledger" in caught.value.remedy

@@ -32,13 +32,13 @@ def api(answers, requests_seen):
             if isinstance(status, list):
                 # One after the other; the last one stays.
                 status = status.pop(0) if len(status) > 1 else status[0]
-            content = json.dumps(answer).encode()
+            content = b"" if answer is None else json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_PATCH = answer  # noqa: N815  (the names that the base class calls)
+        do_GET = do_POST = do_PATCH = do_DELETE = answer  # noqa: N815  (the names that the base class calls)
 
         def log_message(self, *arguments):
             pass
@@ -124,3 +124,29 @@ def test_a_run_takes_from_being_queued_to_its_end(api, answers):
     moments = {"queued_at": "2026-11-25T10:00:00.500000Z", "end_date": "2026-11-25T10:01:30.750000Z"}
     answers["GET", "/api/v2/dags/d/dagRuns/r"] = (200, moments)
     assert api.run_seconds("d", "r") == 90.25
+
+
+def test_a_form_offers_what_the_param_of_its_dag_may_be(api, answers):
+    schema = {"type": "string", "enum": ["pgr_events_csv", "operator_day"]}
+    answers["GET", "/api/v2/dags/unload/details"] = (
+        200,
+        {"params": {"source": {"value": None, "schema": schema}}},
+    )
+    assert api.choices("unload", "source") == ["pgr_events_csv", "operator_day"]
+    assert api.choices("unload", "key") == []
+    assert api.choices("never_read", "source") == []
+
+
+def test_a_dag_that_is_forgotten_may_be_forgotten_again(api, answers, requests_seen):
+    answers["DELETE", "/api/v2/dags/d"] = (204, None)
+    api.delete_dag("d")
+    del answers["DELETE", "/api/v2/dags/d"]
+    api.delete_dag("d")
+    assert [(method, path) for method, path, *_ in requests_seen] == [("DELETE", "/api/v2/dags/d")] * 2
+
+
+def test_a_dag_is_switched_off_and_on(api, answers, requests_seen):
+    answers["PATCH", "/api/v2/dags/d"] = (200, {})
+    api.pause("d")
+    api.unpause("d")
+    assert [json.loads(body) for *_, body in requests_seen] == [{"is_paused": True}, {"is_paused": False}]

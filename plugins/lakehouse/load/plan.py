@@ -17,6 +17,8 @@ from lakehouse.identity import ObjectVersion, SourceIdentity
 from lakehouse.load.ledger import Ledger, Refusal, SourceProgress
 from lakehouse.store import ObjectStore
 
+#: The second finds what came while the sources of the first were registered; what comes later has its own event.
+_LOOKS = 2
 #: Objects whose progress is looked up at once.
 _LOOKUP = 5_000
 #: A larger object is a batch of its own: its rows are merged in pieces as they were read.
@@ -150,6 +152,7 @@ def plan_files(
 ) -> Plan:
     """List what the contract matches, subtract what the ledger has, cut the rest into batches.
 
+    Where there is work, it lists again before it ends, so that what comes meanwhile is not another run's.
     What was refused is not planned again before the object or the contract changes, unless it is asked for.
 
     :param pattern: a key or a glob that narrows the contract's own; must be matched by the contract too. It asks
@@ -161,41 +164,95 @@ def plan_files(
     :raises SourceIdentityError: two objects have one digest.
     """
     limits = limits or PlanLimits()
-    seen = loaded = left = unloaded = 0
-    pending: list[tuple[ObjectVersion, SourceProgress | None]] = []
-    refused: list[Refusal] = []
-    for versions in _chunks(_listing(contract, store=store, pattern=pattern), _LOOKUP):
-        progress = ledger.progress([version.digest for version in versions])
-        unfinished = [known.source_id for known in progress.values() if not known.is_complete]
-        refusals = {} if pattern is not None else ledger.refused(unfinished, terms=contract.terms)
-        for version in versions:
-            seen += 1
-            known = progress.get(version.digest)
-            if known is not None:
-                known.require(version)
-            if known is not None and known.is_unloaded:
-                unloaded += 1
-            elif known is not None and known.is_complete:
-                loaded += 1
-            elif known is not None and known.source_id in refusals:
-                refused.append(refusals[known.source_id])
-            elif len(pending) >= limits.objects:
-                left += 1
-            else:
-                pending.append((version, known))
-    sources = _identified(pending, contract=contract, ledger=ledger, register=register)
+    survey = _Survey(contract, store=store, ledger=ledger, pattern=pattern, most=limits.objects)
+    sources: list[PlannedSource] = []
+    for _ in range(_LOOKS):
+        pending = survey.look()
+        sources += _identified(pending, contract=contract, ledger=ledger, register=register)
+        if not pending or survey.is_of_one_key:
+            break
     batches = tuple(cut(sources, batch_bytes=contract.batch.bytes, limits=limits))
     taken = batches[: limits.batches]
-    left += sum(len(batch.sources) for batch in batches[limits.batches :])
     return Plan(
         contract=contract.name,
         batches=taken,
-        objects_seen=seen,
-        objects_loaded=loaded,
-        objects_left=left,
-        refused=tuple(refused),
-        objects_unloaded=unloaded,
+        objects_seen=len(survey.seen),
+        objects_loaded=survey.loaded,
+        objects_left=survey.left + sum(len(batch.sources) for batch in batches[limits.batches :]),
+        refused=tuple(survey.refused),
+        objects_unloaded=survey.unloaded,
     )
+
+
+class _Survey:
+    """What looks at the store find, each version of an object once, and what the ledger says of it.
+
+    :param most: versions that all looks together hand out.
+    """
+
+    def __init__(
+        self, contract: FilesContract, *, store: ObjectStore, ledger: Ledger, pattern: str | None, most: int
+    ) -> None:
+        self._contract = contract
+        self._store = store
+        self._ledger = ledger
+        self._pattern = pattern
+        self._room = most
+        self._glob = contract.key_glob if pattern is None else Glob(key_of(pattern, contract=contract))
+        self.seen: set[tuple[str, str, int]] = set()
+        self.loaded = self.left = self.unloaded = 0
+        self.refused: list[Refusal] = []
+
+    @property
+    def is_of_one_key(self) -> bool:
+        return self._glob.literal_prefix == self._glob.pattern
+
+    def look(self) -> list[tuple[ObjectVersion, SourceProgress | None]]:
+        """List, and return what is to be loaded of what no look before has seen."""
+        pending: list[tuple[ObjectVersion, SourceProgress | None]] = []
+        for versions in _chunks(self._unseen(), _LOOKUP):
+            progress = self._ledger.progress([version.digest for version in versions])
+            unfinished = [known.source_id for known in progress.values() if not known.is_complete]
+            asked_for = self._pattern is not None
+            refusals = {} if asked_for else self._ledger.refused(unfinished, terms=self._contract.terms)
+            for version in versions:
+                known = progress.get(version.digest)
+                if known is not None:
+                    known.require(version)
+                if known is not None and known.is_unloaded:
+                    self.unloaded += 1
+                elif known is not None and known.is_complete:
+                    self.loaded += 1
+                elif known is not None and known.source_id in refusals:
+                    self.refused.append(refusals[known.source_id])
+                elif not self._room:
+                    self.left += 1
+                else:
+                    self._room -= 1
+                    pending.append((version, known))
+        return pending
+
+    def _unseen(self) -> Iterator[ObjectVersion]:
+        for version in self._listing():
+            # Not by digest: two objects that share one are to be noticed.
+            mark = (version.key, version.etag, version.size)
+            if mark not in self.seen:
+                self.seen.add(mark)
+                yield version
+
+    def _listing(self) -> Iterator[ObjectVersion]:
+        bucket, glob = self._contract.origin.bucket, self._glob
+        found = False
+        for version in self._store.list_objects(bucket=bucket, prefix=glob.literal_prefix):
+            if not glob.matches(version.key):
+                continue
+            found = True
+            if self._contract.matches(bucket, version.key):
+                yield version
+            elif version.key == glob.pattern:
+                raise NotOfSourceError(uri=version.uri, contract=self._contract)
+        if not found and self.is_of_one_key:
+            raise ObjectNotFoundError(bucket=bucket, key=glob.pattern)
 
 
 def remaining(batch: Batch, *, ledger: Ledger) -> Batch:
@@ -238,22 +295,6 @@ def cut(sources: Iterable[PlannedSource], *, batch_bytes: int, limits: PlanLimit
             run_bytes += source.size
     if run:
         yield Batch(sources=tuple(run))
-
-
-def _listing(contract: FilesContract, *, store: ObjectStore, pattern: str | None) -> Iterator[ObjectVersion]:
-    bucket = contract.origin.bucket
-    glob = contract.key_glob if pattern is None else Glob(key_of(pattern, contract=contract))
-    found = False
-    for version in store.list_objects(bucket=bucket, prefix=glob.literal_prefix):
-        if not glob.matches(version.key):
-            continue
-        found = True
-        if contract.matches(bucket, version.key):
-            yield version
-        elif version.key == glob.pattern:
-            raise NotOfSourceError(uri=version.uri, contract=contract)
-    if not found and glob.literal_prefix == glob.pattern:
-        raise ObjectNotFoundError(bucket=bucket, key=glob.pattern)
 
 
 def key_of(pattern: str, *, contract: FilesContract) -> str:

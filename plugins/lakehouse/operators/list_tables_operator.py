@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from lakehouse.maintenance import list_tables
+from lakehouse.maintenance import chosen_tables, list_tables
 from lakehouse.operators.lakehouse_operator import LakehouseOperator
 
 if TYPE_CHECKING:
@@ -12,7 +13,16 @@ if TYPE_CHECKING:
 
 
 class ListTablesOperator(LakehouseOperator):
-    """Returns the names of the tables of bronze, silver and gold that are there now."""
+    """Returns the names of the tables of bronze, silver and gold that are there now.
+
+    :param table: as ``catalog.schema.table``, the only one that is wanted; empty for all. (templated)
+    """
+
+    template_fields: Sequence[str] = ("table",)
+
+    def __init__(self, *, table: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.table = table
 
     def perform(self, context: Context) -> list[str]:  # noqa: ARG002
-        return list_tables(self.engine, catalog=self.names.catalog)
+        return chosen_tables(list_tables(self.engine, catalog=self.names.catalog), table=self.table)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -258,6 +259,67 @@ class TestPlanFiles:
     def test_nothing_there_is_no_error(self, plan):
         found = plan()
         assert (found.batches, found.objects_seen) == ((), 0)
+
+
+class TestLookingAgain:
+    @pytest.fixture
+    def comes_meanwhile(self, ledger, put, monkeypatch):
+        """Has an object come while those of the first look are registered."""
+
+        def comes_meanwhile(key: str, content: bytes = b"{}\n") -> None:
+            register = ledger.register
+
+            def register_slowly(identities, *, contract):
+                put(key, content)
+                return register(identities, contract=contract)
+
+            monkeypatch.setattr(ledger, "register", register_slowly)
+
+        return comes_meanwhile
+
+    def test_what_comes_while_the_plan_works_is_planned_with_what_was_there(self, plan, put, comes_meanwhile):
+        put("staging/parking_2.jsonl")
+        # Before the other one: whoever goes on behind the last key would not find it.
+        comes_meanwhile("staging/parking_1.jsonl")
+        found = plan()
+        assert keys(found) == ["staging/parking_1.jsonl", "staging/parking_2.jsonl"]
+        assert (found.objects_planned, found.objects_seen) == (2, 2)
+
+    def test_what_was_loaded_or_refused_is_counted_once(self, plan, put, ledger, contract, comes_meanwhile):
+        ledger.record(put("staging/parking_1.jsonl", b"1"), next_position=1, is_complete=True)
+        bad = put("staging/parking_2.jsonl", b"bad")
+        ledger.record(bad, next_position=0, is_complete=False)
+        ledger.refuse(bad, terms=contract.terms)
+        put("staging/parking_3.jsonl", b"3")
+        comes_meanwhile("staging/parking_4.jsonl")
+        found = plan()
+        assert (found.objects_loaded, len(found.refused)) == (1, 1)
+        assert (found.objects_planned, found.objects_seen) == (2, 4)
+
+    def test_what_comes_meanwhile_does_not_go_beyond_the_limit(self, plan, put, comes_meanwhile):
+        put("staging/parking_1.jsonl", b"1")
+        put("staging/parking_2.jsonl", b"2")
+        comes_meanwhile("staging/parking_3.jsonl")
+        found = plan(limits=PlanLimits(objects=2))
+        assert (found.objects_planned, found.objects_left, found.objects_seen) == (2, 1, 3)
+
+    def test_a_key_that_somebody_asked_for_may_be_gone_by_the_end(self, plan, put, ledger, store, monkeypatch):
+        put("staging/parking_1.jsonl")
+        register = ledger.register
+
+        def register_slowly(identities, *, contract):
+            store.delete(bucket="warehouse", key="staging/parking_1.jsonl")
+            return register(identities, contract=contract)
+
+        monkeypatch.setattr(ledger, "register", register_slowly)
+        assert plan(pattern="staging/parking_1.jsonl").objects_planned == 1
+
+    def test_where_nothing_is_to_be_done_the_store_is_listed_once(self, plan, put, ledger, store, monkeypatch):
+        ledger.record(put("staging/parking_1.jsonl"), next_position=1, is_complete=True)
+        listed = mock.Mock(side_effect=store.list_objects)
+        monkeypatch.setattr(store, "list_objects", listed)
+        plan()
+        assert listed.call_count == 1
 
 
 class TestRefused:
