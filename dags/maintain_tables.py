@@ -1,4 +1,4 @@
-"""Airflow DAG that keeps the lakehouse small: old rows, small files, old snapshots, orphans, and what dead workers left.
+"""Airflow DAG that keeps the lakehouse small: old rows, small files, snapshots, orphans, what dead workers left.
 
 It disturbs nobody: a load that reads a snapshot which expires meanwhile fails once, and is run again, and so is a
 model of silver or gold that changes rows of a file which is being rewritten. Each *maintain* task returns (XCom)
@@ -8,8 +8,8 @@ what it rewrote: partitions, files and bytes before and after. Work is bounded; 
 
 - A failed *maintain* task changes no data; the next run does what it left. If it fails for hours, metadata grows
   and loads become slower: read its message (a retention below what the catalog allows is the usual one).
-- *retain* removes rows of bronze that are older than `LAKEHOUSE_RETENTION` says, and nothing while that is off: the
-  ledger names what went (`docs/runbooks/keep-bronze-for-a-time.md`). If it failed, the next run goes on.
+- *retain* removes rows of bronze that are older than `LAKEHOUSE_RETENTION` says, and nothing while that is off;
+  the ledger names what went (`docs/runbooks/keep-bronze-for-a-time.md`). If it failed, the next run goes on.
 - *sweep* removes staging tables and spools only when they are older than a day, which no attempt lives.
 """
 

@@ -1,4 +1,4 @@
-"""The certificate: for each source, what was read is in bronze, among the open rejects or removed, without a hole."""
+"""The certificate: of each source, what was read is in bronze, an open reject or removed, once, without a hole."""
 
 from __future__ import annotations
 

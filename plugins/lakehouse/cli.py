@@ -27,7 +27,7 @@ from lakehouse.load.rows import RowsReport
 from lakehouse.paths import BRONZE_TABLES, DBT_MANIFEST
 from lakehouse.readers.row_lines import lines_of_json
 from lakehouse.readers.source_text import open_source_text
-from lakehouse.removal_commands import retain
+from lakehouse.removal_commands import erase, retain
 from lakehouse.repair_commands import loads, rejects, replay, unload
 from lakehouse.row_insertion import DEFAULT_SOURCE, insert_lines
 from lakehouse.settings import Settings
@@ -82,7 +82,7 @@ def main() -> None:
 
 main.add_command(drain)
 main.add_command(lag)
-for command in (status, check, loads, rejects, unload, replay, retain):
+for command in (status, check, loads, rejects, unload, replay, retain, erase):
     main.add_command(command)
 
 
@@ -293,7 +293,7 @@ def _tell_step(done: StepDone) -> None:
 @click.option("--all", "show_all", is_flag=True, help="Every source, not only the newest.")
 @click.pass_context
 def certificate(ctx: click.Context, as_json: bool, show_all: bool) -> None:  # noqa: FBT001  (click passes flags so)
-    """Prove that every record read is in bronze, an open reject or removed, once. Non-zero when anything is off."""
+    """Prove that every record read is in bronze, an open reject or removed, once. Not 0 when anything is off."""
     found = read_certificate(_engine(Settings.from_environment()))
     if as_json:
         for account in found.accounts:

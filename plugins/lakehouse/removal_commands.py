@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import getpass
+import json
 import re
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -13,8 +16,11 @@ from lakehouse.engine import TrinoEngine, connect_with
 from lakehouse.load.ledger import Ledger
 from lakehouse.paths import BRONZE_TABLES
 from lakehouse.repair.asking import stated_reason
+from lakehouse.repair.erasure import Erasure, ErasureReport
 from lakehouse.repair.retention import Retention, RetentionReport
+from lakehouse.repair.selector import Selector
 from lakehouse.settings import Settings, read_environment, retention
+from lakehouse.store import store_of
 from lakehouse.tables.definition import read_table_definitions
 
 _YES = click.option("--yes", is_flag=True, help="Do it; without this it is only said.")
@@ -71,3 +77,42 @@ def _tell(report: RetentionReport, *, is_done: bool) -> None:
         click.echo(f"  {report.records:,} records of sources and {report.by_hand:,} rows by hand are removed")
         if report.left:
             click.echo(f"  {report.left:,} rows are of loads that are not recorded yet: the next time takes them")
+
+
+@click.command()
+@_YES
+@click.option("--json", "as_json", is_flag=True, help="Tell what came of it as one JSON object.")
+@click.option(
+    "--reason", "why", required=True, help="Why, for whoever reads the ledger; not who: a case number, say."
+)
+def erase(yes: bool, as_json: bool, why: str) -> None:  # noqa: FBT001  (click passes flags so)
+    """Remove one person's records from every layer.
+
+    What names the person (a complaint's id, a user's uuid, a mobile number, a mail address) is asked for, or read
+    from a line of standard input, so that no history of commands has it; it is kept nowhere. Without --yes, nothing
+    is done. Run the same again after silver and gold have followed, until it says that nothing is left.
+    """
+    typed = getpass.getpass("What names the person (not shown): ") if sys.stdin.isatty() else sys.stdin.readline()
+    settings = Settings.from_environment()
+    engine = TrinoEngine(connect_with(settings))
+    report = Erasure(
+        Selector(typed),
+        tables=read_table_definitions(BRONZE_TABLES),
+        engine=engine,
+        store=store_of(settings),
+        ledger=Ledger(engine=engine, run="lakehouse erase"),
+        names=settings.names,
+        actor=getpass.getuser(),
+        reason=stated_reason(why),
+    ).run(dry_run=not yes)
+    _tell_erasure(report, as_json=as_json)
+
+
+def _tell_erasure(report: ErasureReport, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(report), default=str, ensure_ascii=False))
+        return
+    for line in report.told:
+        click.echo(line)
+    if report.is_dry_run and not report.is_nothing:
+        click.echo("With --yes it is removed.")

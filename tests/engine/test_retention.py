@@ -145,9 +145,7 @@ def test_what_was_removed_counts_no_more_once_its_load_is_taken_out(source: Sour
 
 def test_rows_of_a_load_that_is_not_recorded_wait_for_the_next_retention(source: Source):
     platform = source.platform
-    platform.rows(
-        "delete from iceberg.bronze.ledger where contract = ? and kind = 'load'", source.contract.name
-    )
+    platform.rows("delete from iceberg.bronze.ledger where contract = ? and kind = 'load'", source.contract.name)
     report = retain(platform)
     assert (report.records, report.left) == (0, 99)
     source.load()

@@ -2,18 +2,16 @@
 merge into {{ ledger | identifier }} as ledger
 using (
     select
-        removals.kind,
-        removals.source_id,
-        removals.target,
-        max(removals.actor) as actor,
-        max(removals.reason) as reason,
-        min(removals.noted_at) as started_at,
-        min(64 * removals.position_block) as first_position,
-        max(64 * removals.position_block + 64) as next_position,
-        sum(bit_count(removals.positions, 64)) as records_removed,
-        array_agg(distinct cast(
-            row(removals.event_date, removals.service) as row(event_date date, service varchar)
-        )) filter (where removals.service is not null or removals.event_date is not null) as touched,
+        blocks.kind,
+        blocks.source_id,
+        blocks.target,
+        max(blocks.actor) as actor,
+        max(blocks.reason) as reason,
+        min(blocks.noted_at) as started_at,
+        min(64 * blocks.position_block) as first_position,
+        max(64 * blocks.position_block + 64) as next_position,
+        sum(bit_count(blocks.positions, 64)) as records_removed,
+        array_distinct(flatten(array_agg(blocks.touched))) as touched,
         max(sources.source_kind) as source_kind,
         max(sources.source) as source,
         max(sources.identity) as identity,
@@ -24,18 +22,18 @@ using (
             source_id,
             target,
             position_block,
-            event_date,
-            service,
+            -- a record may be noted as a row and as a reject
             bitwise_or_agg(positions) as positions,
+            array_agg(distinct cast(row(event_date, service) as row(event_date date, service varchar))) as touched,
             max(actor) as actor,
             max(reason) as reason,
             min(noted_at) as noted_at
         from {{ removals | identifier }}
         where removal_id = {{ bind(removal_id) }}
-        group by kind, source_id, target, position_block, event_date, service
-    ) as removals
-    left join {{ sources | identifier }} as sources on removals.source_id = sources.source_id
-    group by removals.kind, removals.source_id, removals.target
+        group by kind, source_id, target, position_block
+    ) as blocks
+    left join {{ sources | identifier }} as sources on blocks.source_id = sources.source_id
+    group by blocks.kind, blocks.source_id, blocks.target
 ) as removed
 on
     ledger.attempt between {{ bind(removal_id) }} and {{ bind(removal_id) }}
@@ -75,7 +73,7 @@ when not matched then insert (
     0,
     0,
     0,
-    coalesce(removed.touched, cast(array[] as array(row(event_date date, service varchar)))),
+    filter(removed.touched, pair -> pair.service is not null or pair.event_date is not null),
     {{ bind(removal_id) }},
     {{ bind(run) }},
     removed.started_at,

@@ -1,16 +1,16 @@
 """Removes records that were loaded, and accounts for them. See docs/adr/0022.
 
-    | step    | statement                                         | if the process dies right after it              |
-    |---------|---------------------------------------------------|-------------------------------------------------|
-    | note    | repair/note_*                                     | the next removal settles it                     |
-    | rejects | repair/delete_removed_rejects                     | the same                                        |
-    | rows    | repair/delete_removed_rows                        | the same                                        |
-    | rewrite | repair/rewrite_*                                  | the same                                        |
-    | record  | repair/merge_removal                              | done                                            |
+    | step    | statement                     | if the process dies right after it |
+    |---------|-------------------------------|------------------------------------|
+    | note    | repair/note_*                 | the next removal settles it        |
+    | rejects | repair/delete_removed_rejects | the same                           |
+    | rows    | repair/delete_removed_rows    | the same                           |
+    | rewrite | repair/rewrite_*              | the same                           |
+    | record  | repair/merge_removal          | done                               |
 
-What goes is noted first, key by key, as a set: so that the certificate knows at every moment what is not there any
-more and why, and still sees a row that went without it. Only records that a load or a replay recorded are noted, so
-that no load misses what it has just merged. Deleted rows stay in their files until these are rewritten, so they are.
+What goes is noted first, key by key, as a set: so the certificate knows at every moment what is not there any more,
+and still sees a row that went without being noted. Only records that a load or a replay recorded are noted, so that
+no load misses what it has just merged. Deleted rows stay in their files until these are rewritten, so they are.
 """
 
 from __future__ import annotations
@@ -141,6 +141,7 @@ class Removals:
         started_at: datetime = self._clock()
         deleted = self.execute(template, target=target, **context).updated or 0
         if deleted:
+            self.execute("repair/rewrite_table.sql", table=target)
             self.execute(
                 "repair/insert_removal_by_hand.sql",
                 ledger=self._ledger.tables.ledger,
@@ -210,8 +211,6 @@ class Removals:
     def _dates(self, removal_id: str) -> tuple[date | None, date | None, bool]:
         """The first and the last day of what a removal noted, and whether some of it has none."""
         [(date_from, date_to, has_undated)] = self._engine.execute(
-            render(
-                "repair/removal_dates.sql", removals=self._ledger.tables.removals, removal_id=removal_id
-            )
+            render("repair/removal_dates.sql", removals=self._ledger.tables.removals, removal_id=removal_id)
         ).rows
         return date_from, date_to, has_undated

@@ -1,7 +1,7 @@
 """Removes rows of bronze that are older than they are kept for. See docs/adr/0022.
 
-What is old is so by its ``event_date``, whatever its source: whole days go. Rows that no load recorded yet stay until
-the next time; silver and gold follow.
+What is old is so by its ``event_date``, whatever its source: whole days go. Rows that no load recorded yet stay
+until the next time; silver and gold follow.
 """
 
 from __future__ import annotations
@@ -97,17 +97,13 @@ class Retention:
 
     def due(self, table: str) -> tuple[DueDay, ...]:
         """The days of a table that are older than what is kept, oldest first."""
-        found = self._engine.execute(
-            render("repair/due_dates.sql", target=table, before=self._before)
-        ).rows
+        found = self._engine.execute(render("repair/due_dates.sql", target=table, before=self._before)).rows
         return tuple(DueDay(event_date=event_date, rows=rows) for event_date, rows in found)
 
     def look(self, table: str) -> RetentionReport:
         """What would be removed; nothing is."""
         due = self.due(table)
-        return RetentionReport(
-            table=table, before=self._before, days=len(due), rows=sum(day.rows for day in due)
-        )
+        return RetentionReport(table=table, before=self._before, days=len(due), rows=sum(day.rows for day in due))
 
     def run(self, table: str) -> RetentionReport:
         """Remove what is older than what is kept, and finish what removals that died began.
@@ -120,9 +116,7 @@ class Retention:
         for days in _portions(due, most_rows=self._most_rows):
             span = {"date_from": days[0].event_date, "date_to": days[-1].event_date}
             records += self._removals.remove("repair/note_old_rows.sql", target=table, **span).records
-            by_hand += self._removals.remove_by_hand(
-                "repair/delete_old_rows_by_hand.sql", target=table, **span
-            )
+            by_hand += self._removals.remove_by_hand("repair/delete_old_rows_by_hand.sql", target=table, **span)
         report = RetentionReport(
             table=table,
             before=self._before,
