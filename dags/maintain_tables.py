@@ -27,7 +27,7 @@ from lakehouse.operators.sweep_attempts_operator import SweepAttemptsOperator
 
 with DAG(
     dag_id="maintain_tables",
-    description="Removes old rows, rewrites small files, expires snapshots, removes orphans, sweeps what dead workers left",
+    description="Removes old rows, small files, old snapshots, orphans, and what dead workers left",
     doc_md=__doc__,
     schedule="*/30 * * * *",
     start_date=START_DATE,

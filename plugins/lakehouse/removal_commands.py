@@ -89,8 +89,8 @@ def erase(yes: bool, as_json: bool, why: str) -> None:  # noqa: FBT001  (click p
     """Remove one person's records from every layer.
 
     What names the person (a complaint's id, a user's uuid, a mobile number, a mail address) is asked for, or read
-    from a line of standard input, so that no history of commands has it; it is kept nowhere. Without --yes, nothing
-    is done. Run the same again after silver and gold have followed, until it says that nothing is left.
+    from a line of standard input, so that no history of commands has it. It is kept nowhere. Without --yes,
+    nothing is done. Run the same again after silver and gold have followed, until it says that nothing is left.
     """
     typed = getpass.getpass("What names the person (not shown): ") if sys.stdin.isatty() else sys.stdin.readline()
     settings = Settings.from_environment()

@@ -1,4 +1,4 @@
--- Rows by hand that name a person; they have no place in a source, so there is nothing to note of them.
+-- Rows by hand that name a person: they have no place in a source, so there is nothing to note of them.
 delete from {{ target | identifier }}
 where
     _source_id is null

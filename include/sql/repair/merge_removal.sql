@@ -1,4 +1,4 @@
--- What a removal took away, a row for each source; silver and gold follow it. The pin holds nothing of a load.
+-- What a removal took away, a row for each source: silver and gold follow it. The pin holds nothing of a load.
 merge into {{ ledger | identifier }} as ledger
 using (
     select

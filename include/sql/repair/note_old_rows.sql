@@ -49,7 +49,7 @@ recorded as (
     group by source_id, island
 ),
 
--- rows of a replay lie in ranges that are recorded, whether or not the replay is; its ids have a z where no other has
+-- rows of a replay lie in ranges that are recorded, whether or not the replay is, and its ids have a z where no other has
 replays as (
     select distinct load_id
     from {{ ledger | identifier }}
@@ -68,7 +68,7 @@ select
     {{ bind(actor) }},
     {{ bind(reason) }},
     {{ bind(noted_at) }}
-from {{ target | identifier }} as bronze
+from {{ bronze | identifier }} as bronze
 inner join recorded
     on
         bronze._source_id = recorded.source_id

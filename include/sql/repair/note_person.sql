@@ -49,7 +49,7 @@ recorded as (
     group by source_id, island
 ),
 
--- rows of a replay lie in ranges that are recorded, whether or not the replay is; its ids have a z where no other has
+-- rows of a replay lie in ranges that are recorded, whether or not the replay is, and its ids have a z where no other has
 replays as (
     select distinct load_id
     from {{ ledger | identifier }}
@@ -83,7 +83,7 @@ matched as (
         event_date,
         service,
         true as is_row
-    from {{ target | identifier }}
+    from {{ bronze | identifier }}
     where
         any_match(
             regexp_extract_all(

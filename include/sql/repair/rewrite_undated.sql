@@ -1,3 +1,2 @@
--- The same of rows without a day.
 alter table {{ target | identifier }} execute optimize (file_size_threshold => '1B')
 where event_date is null

@@ -1,8 +1,8 @@
 """Removes one person's records from every layer. See docs/adr/0023.
 
 Bronze and rejects at once; silver and gold with their next run, after which the same is run again: it then
-removes what silver noted of the cases it changed, rewrites the files of silver and gold in which deleted rows still
-lie, and says that nothing is left. Leftover spools of attempts go too. What cannot be removed from here is named:
+removes what silver noted of the cases it changed, rewrites the files of silver and gold in which deleted rows lie,
+and says that nothing is left. Leftover spools of attempts go too. What cannot be removed from here is named:
 originals in the bucket and in Kafka, loads that are not recorded yet, and how far back tables can still be read.
 """
 
@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -33,10 +34,8 @@ from lakehouse.tables.definition import ColumnType, TableDefinition
 
 _LOG = logging.getLogger(__name__)
 
-#: What is made of bronze; each is looked through.
-LATER_SCHEMAS = ("silver", "gold")
-_CASE_CHANGES = "silver.case_changes"
-_TAKEN_INPUTS = "silver.taken_inputs"
+_CASE_CHANGES = "case_changes"
+_TAKEN_INPUTS = "taken_inputs"
 
 
 @dataclass(frozen=True)
@@ -105,8 +104,7 @@ class ErasureReport:
         found = "name the person"
         lines = [f"bronze: {self.rows:,} rows {found}; rejects: {self.rejects:,}"]
         lines += [
-            f"  {source.source}: {source.rows:,} rows, {source.rejects:,} rejects"
-            for source in self.sources
+            f"  {source.source}: {source.rows:,} rows, {source.rejects:,} rejects" for source in self.sources
         ]
         lines += [f"{table}: {rows:,} rows {found}" for table, rows in self.later_rows.items() if rows]
         if not self.is_dry_run:
@@ -145,6 +143,8 @@ class Erasure:
     :param tables: the bronze tables.
     :param actor: who asks.
     :param reason: why, for whoever reads the ledger: without anything that says who the person is.
+    :param silver: the schema of silver, with what its builds noted.
+    :param gold: the schema of gold.
     :param on_step: is told of each step that ended.
     """
 
@@ -159,6 +159,8 @@ class Erasure:
         names: StorageNames,
         actor: str,
         reason: str,
+        silver: str = "silver",
+        gold: str = "gold",
         clock: Clock = system_clock,
         pause: Pause = pause_for_others,
         on_step: Callable[[RemovalStep], None] = _no_report,
@@ -169,6 +171,8 @@ class Erasure:
         self._store = store
         self._ledger = ledger
         self._names = names
+        self._silver = silver
+        self._gold = gold
         self._removals = Removals(
             engine=engine,
             ledger=ledger,
@@ -221,6 +225,7 @@ class Erasure:
             render(
                 "repair/find_person.sql",
                 target=table.name,
+                bronze=table.name,
                 columns=_texts(table),
                 rejects=self._ledger.tables.rejects,
                 ledger=self._ledger.tables.ledger,
@@ -317,7 +322,7 @@ class Erasure:
                 "repair/text_columns.sql",
                 information_columns=f"{catalog}.information_schema.columns",
                 information_tables=f"{catalog}.information_schema.tables",
-                schemas=",".join(LATER_SCHEMAS),
+                schemas=f"{self._silver},{self._gold}",
             )
         ).rows
         return {f"{catalog}.{schema}.{table}": list(columns) for schema, table, columns in found}
@@ -330,7 +335,9 @@ class Erasure:
 
     def _tidy_later(self, later: Mapping[str, Sequence[str]]) -> None:
         """Forget which cases changed, and leave no file with rows that are deleted."""
-        changes, taken = (f"{self._names.catalog}.{name}" for name in (_CASE_CHANGES, _TAKEN_INPUTS))
+        changes, taken = (
+            f"{self._names.catalog}.{self._silver}.{name}" for name in (_CASE_CHANGES, _TAKEN_INPUTS)
+        )
         if changes in later and taken in later:
             self._removals.execute(
                 "repair/delete_case_changes.sql", case_changes=changes, taken_inputs=taken, **self._selector.bound
@@ -343,7 +350,7 @@ def _texts(table: TableDefinition) -> tuple[str, ...]:
     return tuple(column.name for column in table.columns if column.type is ColumnType.VARCHAR)
 
 
-def _has_text(column: pa.ChunkedArray, pattern: str) -> bool:
+def _has_text(column: pa.ChunkedArray[Any], pattern: str) -> bool:
     if not (pa.types.is_string(column.type) or pa.types.is_binary(column.type)):
         return False
     return bool(pc.any(pc.match_substring_regex(column, pattern)).as_py())

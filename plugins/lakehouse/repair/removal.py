@@ -8,9 +8,10 @@
     | rewrite | repair/rewrite_*              | the same                           |
     | record  | repair/merge_removal          | done                               |
 
-What goes is noted first, key by key, as a set: so the certificate knows at every moment what is not there any more,
-and still sees a row that went without being noted. Only records that a load or a replay recorded are noted, so that
-no load misses what it has just merged. Deleted rows stay in their files until these are rewritten, so they are.
+What goes is noted first, key by key, as a set: so the certificate knows at every moment what is not there any
+more, and still sees a row that went without being noted. Only records that a load or a replay recorded are noted:
+no load misses what it has just merged. Deleted rows stay in their files until these are rewritten without them; a
+file of which no row is left goes.
 """
 
 from __future__ import annotations
@@ -125,6 +126,7 @@ class Removals:
             removals=self._ledger.tables.removals,
             ledger=self._ledger.tables.ledger,
             target=target,
+            bronze=target,
             removal_id=removal_id,
             actor=self._actor,
             reason=self._reason,

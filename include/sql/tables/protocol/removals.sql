@@ -11,7 +11,7 @@ create table if not exists iceberg.bronze.removals (
     reason varchar comment 'why',
     noted_at timestamp(6) comment 'UTC'
 )
-comment 'Records that retention or an erasure removed, noted before they go: they are accounted for, and stay away; append-only'
+comment 'Records that retention or an erasure removed, noted before they go; append-only'
 with (
     format = 'PARQUET',
     format_version = 2,
