@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from lakehouse.certificate import read_certificate
 from lakehouse.load.ledger import Ledger
 from lakehouse.repair.removal import RemovalStep
 from lakehouse.repair.retention import Retention, RetentionReport
@@ -108,7 +110,7 @@ def test_a_row_that_goes_without_a_retention_is_still_missed(source: Source):
     take_out(source)
 
 
-@pytest.mark.parametrize("place", list(RemovalStep))
+@pytest.mark.parametrize("place", [RemovalStep.NOTE, RemovalStep.ROWS])
 def test_a_retention_that_dies_anywhere_is_finished_by_the_next(source: Source, place: RemovalStep):
     def die(step: RemovalStep) -> None:
         if step is place:
@@ -141,6 +143,34 @@ def test_what_was_removed_counts_no_more_once_its_load_is_taken_out(source: Sour
     retain(source.platform)
     take_out(source)
     assert standing(source) == [(0, 0, 0, 0, "")]
+
+
+def test_what_was_removed_of_offsets_that_are_taken_out_counts_no_more_and_its_neighbours_do(platform: Platform):
+    # The loads meet in the middle of a block of removals.
+    source_id = f"t{uuid.uuid4().hex[:15]}"
+    ledger = (
+        "insert into iceberg.bronze.ledger (kind, source_id, first_position, next_position, target, source_kind, "
+    )
+    for kind, first, behind in (
+        ("load", 0, 70),
+        ("load", 70, 140),
+        ("unload_intent", 70, 140),
+        ("unload", 70, 140),
+    ):
+        platform.rows(
+            f"{ledger} records_read, finished_at) values (?, ?, ?, ?, ?, 'partition', 10, localtimestamp)",
+            *(kind, source_id, first, behind, BRONZE),
+        )
+    # Positions 60 to 63, and 64 to 79.
+    platform.rows(
+        "insert into iceberg.bronze.removals (removal_id, kind, target, source_id, position_block, positions) "
+        f"values ('-', 'retention', ?, ?, 0, {-(2**63) + 7 * 2**60}), ('-', 'retention', ?, ?, 1, 65535)",
+        *(BRONZE, source_id) * 2,
+    )
+    [found] = [each for each in read_certificate(platform.engine).accounts if each.source_id == source_id]
+    platform.rows("delete from iceberg.bronze.removals where source_id = ?", source_id)
+    platform.rows("delete from iceberg.bronze.ledger where source_id = ?", source_id)
+    assert (found.records_read, found.removed_records, found.problems) == (10, 10, "")
 
 
 def test_rows_of_a_load_that_is_not_recorded_wait_for_the_next_retention(source: Source):

@@ -406,9 +406,6 @@ def test_a_person_is_in_no_file_of_silver_and_gold_once_they_have_followed(wareh
 
     assert warehouse.erase(person, dry_run=True).is_nothing
     assert files_that_name(warehouse, person) == []
-    by_increments = warehouse.stored()
-    warehouse.build("--full-refresh")
-    assert by_increments == warehouse.stored()
 
 
 def files_that_name(warehouse: Warehouse, person: str) -> list[str]:

@@ -102,14 +102,14 @@ removed as (
         removals.position_block,
         bitwise_and(
             bitwise_or_agg(removals.positions),
-            -- the bits before the end of the range, without those before its beginning
+            -- the bits from the beginning of the range on, without those from its end on
             bitwise_not(coalesce(bitwise_or_agg(bitwise_xor(
                 bitwise_left_shift(
-                    bigint '1', cast(least(unloaded.next_position - 64 * removals.position_block, 64) as integer)
-                ) - 1,
+                    bigint '-1', cast(least(unloaded.next_position - 64 * removals.position_block, 64) as integer)
+                ),
                 bitwise_left_shift(
-                    bigint '1', cast(greatest(unloaded.first_position - 64 * removals.position_block, 0) as integer)
-                ) - 1
+                    bigint '-1', cast(greatest(unloaded.first_position - 64 * removals.position_block, 0) as integer)
+                )
             )), 0))
         ) as positions
     from iceberg.bronze.removals as removals
