@@ -1,4 +1,4 @@
-"""The certificate: for each source, what was read is in bronze or among the open rejects, once, without a hole."""
+"""The certificate: of each source, what was read is in bronze, an open reject or removed, once, without a hole."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ class Account:
 
     :param source_id: None for the rows that were written by hand.
     :param problems: what is off, for people; empty when nothing is.
+    :param removed_records: by retention or an erasure.
     """
 
     source_id: str | None
@@ -33,6 +34,7 @@ class Account:
     open_rejects: int
     finished_at: datetime | None
     problems: str
+    removed_records: int = 0
 
     @property
     def is_by_hand(self) -> bool:
@@ -72,6 +74,10 @@ class Certificate:
     @property
     def open_rejects(self) -> int:
         return sum(account.open_rejects for account in self.sources)
+
+    @property
+    def removed_records(self) -> int:
+        return sum(account.removed_records for account in self.sources)
 
     @property
     def rows_by_hand(self) -> int:

@@ -27,6 +27,7 @@ from lakehouse.load.rows import RowsReport
 from lakehouse.paths import BRONZE_TABLES, DBT_MANIFEST
 from lakehouse.readers.row_lines import lines_of_json
 from lakehouse.readers.source_text import open_source_text
+from lakehouse.removal_commands import erase, retain
 from lakehouse.repair_commands import loads, rejects, replay, unload
 from lakehouse.row_insertion import DEFAULT_SOURCE, insert_lines
 from lakehouse.settings import Settings
@@ -81,7 +82,7 @@ def main() -> None:
 
 main.add_command(drain)
 main.add_command(lag)
-for command in (status, check, loads, rejects, unload, replay):
+for command in (status, check, loads, rejects, unload, replay, retain, erase):
     main.add_command(command)
 
 
@@ -292,7 +293,7 @@ def _tell_step(done: StepDone) -> None:
 @click.option("--all", "show_all", is_flag=True, help="Every source, not only the newest.")
 @click.pass_context
 def certificate(ctx: click.Context, as_json: bool, show_all: bool) -> None:  # noqa: FBT001  (click passes flags so)
-    """Prove that every record read is in bronze or among the open rejects, once. Non-zero when anything is off."""
+    """Prove that every record read is in bronze, an open reject or removed, once. Not 0 when anything is off."""
     found = read_certificate(_engine(Settings.from_environment()))
     if as_json:
         for account in found.accounts:
@@ -308,7 +309,7 @@ def _print_certificate(found: Certificate, *, show_all: bool) -> None:
     table = Table(title="Certificate", box=None, header_style="bold")
     table.add_column("source", overflow="fold")
     table.add_column("contract")
-    for name in ("ranges", "positions", "gaps", "overlaps", "read", "= bronze", "+ open rejects"):
+    for name in ("ranges", "positions", "gaps", "overlaps", "read", "= bronze", "+ open rejects", "+ removed"):
         table.add_column(name, justify="right")
     table.add_column("problems")
     clean = [account for account in found.sources if not account.problems]
@@ -320,7 +321,8 @@ def _print_certificate(found: Certificate, *, show_all: bool) -> None:
         console.print(f"… and {len(clean) - len(shown)} older sources without a problem (--all shows them)")
     console.print(
         f"{len(found.sources)} sources: read {found.records_read:,} = bronze {found.bronze_rows:,} "
-        f"+ open rejects {found.open_rejects:,}; {found.rows_by_hand:,} rows written by hand"
+        f"+ open rejects {found.open_rejects:,} + removed {found.removed_records:,}; "
+        f"{found.rows_by_hand:,} rows written by hand"
     )
     if found.is_clean:
         console.print("[green]clean[/green]: no gap, no overlap, no row doubled or missing")
@@ -341,6 +343,7 @@ def _account_cells(account: Account) -> tuple[str, ...]:
         f"{account.records_read:,}",
         f"{account.bronze_rows:,}",
         f"{account.open_rejects:,}",
+        f"{account.removed_records:,}",
         account.problems,
     )
 

@@ -27,7 +27,7 @@ from lakehouse.sources import read_source
 from lakehouse.store import store_of
 
 _TIME = "%Y-%m-%d %H:%M:%S"
-_KINDS = ("load", "gap", "unload_intent", "unload", "replay")
+_KINDS = ("load", "gap", "unload_intent", "unload", "replay", "retention", "erasure")
 
 
 class Moment(click.ParamType):  # type: ignore[type-arg]
@@ -232,15 +232,16 @@ def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, limit
 
 def _load_cells(entry: LedgerEntry) -> tuple[str, ...]:
     behind = "all" if entry.next_position == WHOLE else f"{entry.first_position}-{entry.next_position}"
+    behind = "" if entry.first_position is None else behind
     # An intent is begun, and has another row for its end.
     when = f"begun {entry.started_at:{_TIME}}" if entry.finished_at is None else f"{entry.finished_at:{_TIME}}"
     return (
         when,
         entry.kind,
-        entry.source or entry.source_id,
+        entry.source or entry.source_id or "",
         behind,
         f"{entry.records_read:,}",
-        f"{entry.rows_loaded:,}",
+        f"{entry.rows_loaded:,}" if entry.records_removed is None else f"-{entry.records_removed:,}",
         f"{entry.rejects:,}",
         entry.load_id or "",
         entry.actor or entry.run or "",

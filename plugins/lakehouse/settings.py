@@ -7,8 +7,10 @@ for both.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from dotenv import dotenv_values, find_dotenv
 
@@ -44,6 +46,31 @@ def reader_processes(environment: Mapping[str, str] | None = None) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise SettingError(name="LAKEHOUSE_READER_PROCESSES", problem=f"is not a number from 1 on: {text!r}")
     return int(text)
+
+
+#: Less is more likely a slip than a wish: what is removed does not come back.
+_SHORTEST_RETENTION = timedelta(days=30)
+
+
+def retention(environment: Mapping[str, str] | None = None) -> timedelta | None:
+    """For how long rows of bronze are kept, counted from the day of their event; None where for ever.
+
+    What LAKEHOUSE_RETENTION says, as in ``3650d``; ``off``, which it is unless it is set, is for ever.
+
+    :raises SettingError: the setting is not written so, or is less than 30 days.
+    """
+    values = os.environ if environment is None else environment
+    text = values.get("LAKEHOUSE_RETENTION", "off") or "off"
+    if text == "off":
+        return None
+    if not re.fullmatch(r"[0-9]{1,6}d", text):
+        raise SettingError(name="LAKEHOUSE_RETENTION", problem=f"is neither off nor a number of days: {text!r}")
+    age = timedelta(days=int(text[:-1]))
+    if age < _SHORTEST_RETENTION:
+        raise SettingError(
+            name="LAKEHOUSE_RETENTION", problem=f"is {text}, and less than {_SHORTEST_RETENTION.days}d is refused"
+        )
+    return age
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ ROOMS = (
     ("ingest_document", "row_insertion"),
     ("dag_factory",),
     ("transform_groups",),
-    ("web", "sql_shell", "preloading", "drain_commands", "repair_commands", "status_commands"),
+    ("web", "sql_shell", "preloading", "drain_commands", "repair_commands", "removal_commands", "status_commands"),
     ("cli",),
 )
 KNOWS_AIRFLOW = ("hooks", "triggers", "operators", "dag_factory", "transform_groups", "web")

@@ -26,7 +26,8 @@ DRAINS = {f"ingest_kafka__{source.contract.name}" for source in sources.usable_s
 EXPECTED = (
     INGEST
     | DRAINS
-    | {"check_platform", "ingest_rows", "maintain_tables", "replay_rejects", "transform_events", "unload"}
+    | {"check_platform", "erase_person", "ingest_rows", "maintain_tables", "replay_rejects"}
+    | {"transform_events", "unload"}
 )
 INGEST_GRAPH = """\
 wait: all_success > plan
@@ -149,7 +150,7 @@ def test_the_graph_of_a_kafka_source_is_a_drain_for_each_group_of_partitions(dag
     assert graph(dag_bag.dags[dag_id]) == DRAIN_GRAPH
 
 
-REPAIRS = ("replay_rejects", "unload")
+REPAIRS = ("erase_person", "replay_rejects", "unload")
 ANY_REPAIR = pytest.mark.parametrize("dag_id", REPAIRS)
 
 
@@ -177,7 +178,7 @@ def test_a_repair_without_a_reason_is_refused_before_it_starts(dag_bag: DagBag, 
     assert param.resolve("wrong month") == "wrong month"
 
 
-@ANY_REPAIR
+@pytest.mark.parametrize("dag_id", ["replay_rejects", "unload"])
 def test_a_repair_is_of_a_source_that_is_named(dag_bag: DagBag, dag_id: str):
     param = dag_bag.dags[dag_id].params.get_param("source")
     assert {f"ingest_files__{name}" for name in param.schema["enum"]} >= INGEST
@@ -194,6 +195,14 @@ def test_an_unload_only_says_what_would_go_unless_it_is_asked_to_do_it(dag_bag: 
         "key": None,
         "range": None,
         "reload": False,
+        "dry_run": True,
+    }
+
+
+def test_an_erasure_only_looks_unless_it_is_asked_to_do_it_and_no_param_says_who(dag_bag: DagBag):
+    params = dag_bag.dags["erase_person"].params
+    assert {name: params.get_param(name).resolve() for name in params if name != "reason"} == {
+        "connection": "erase_person",
         "dry_run": True,
     }
 
@@ -215,11 +224,11 @@ def test_a_replay_takes_every_open_reject_of_its_source_unless_it_is_narrowed(da
 
 def test_maintenance_takes_the_tables_that_are_there_when_it_runs(dag_bag: DagBag):
     tasks = {task.task_id: task for task in dag_bag.dags["maintain_tables"].tasks}
-    assert tasks.keys() == {"tables", "maintain", "sweep"}
+    assert tasks.keys() == {"retain", "tables", "maintain", "sweep"}
     assert tasks["maintain"].upstream_task_ids == {"tables"}
     assert tasks["tables"].table == "{{ params.table or '' }}"
-    # What dead workers left is swept whatever becomes of a table.
-    assert tasks["sweep"].upstream_task_ids == set()
+    # What is old goes, and what dead workers left is swept, whatever becomes of a table.
+    assert tasks["retain"].upstream_task_ids == tasks["sweep"].upstream_task_ids == set()
 
 
 def test_the_platform_is_checked_every_five_minutes_by_one_run_at_a_time(dag_bag: DagBag):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import uuid
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
+import pyarrow.parquet as pq
 import pytest
 
 from lakehouse.repair.unload import UnloadStep
@@ -84,6 +86,8 @@ class History:
             self.insert_by_hand,
             self.insert_by_hand,
             self.delete_by_hand,
+            self.retain,
+            self.erase,
             self.compact,
             self.expire_snapshots,
             self.forget_last_build,
@@ -265,6 +269,30 @@ class History:
             entity_id,
         )
 
+    def retain(self) -> None:
+        """What is old goes, but for what is not recorded yet."""
+        self.warehouse.retain(before=FIRST_DAY.date() + timedelta(days=self.draws.randrange(-20, 3)))
+        self.look_again()
+
+    def erase(self) -> None:
+        """One case goes, but for what is not recorded yet."""
+        self.warehouse.erase(f"CASE-{self.draws.choice(self.case_numbers)}")
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Forget the rows that bronze does not have any more."""
+        found = self.warehouse.rows(
+            f"select _source_id, _position, event_date, entity_id from {self.warehouse.bronze}"
+        )
+        keys = {row[:2] for row in found if row[0]}
+        self.loads = {
+            source_id: left
+            for source_id, rows in self.loads.items()
+            if (left := [row for row in rows if (source_id, row.position) in keys])
+        }
+        by_hand = {row[2:] for row in found if not row[0]}
+        self.by_hand = [row for row in self.by_hand if (row.event_date, row.entity_id) in by_hand]
+
     def compact(self) -> None:
         self.warehouse.rows(f"alter table {self.warehouse.bronze} execute optimize")
 
@@ -346,3 +374,53 @@ def test_any_sequence_of_increments_gives_what_a_full_refresh_gives(warehouse, h
         f"select count(*) from iceberg.{warehouse.name}_silver.silver_pgr_events where length(event_id) = 32"
     )
     assert identified == [(expected_events(history.rows),)]
+
+
+def test_a_person_is_in_no_file_of_silver_and_gold_once_they_have_followed(warehouse: Warehouse):
+    person = f"CASE-{uuid.uuid4().hex[:12]}"
+    rows = [
+        BronzeRow(
+            event_date=date(2026, 9, 29),
+            event_time=FIRST_DAY + timedelta(days=1, hours=hour),
+            tenant_id="pb.amritsar",
+            entity_id=entity_id,
+            event_type=event_type,
+            status=STATUSES[event_type],
+            source_id="srcofaperson",
+            position=position,
+            ingested_at=utc(2026, 11, 1),
+        )
+        for position, (hour, entity_id, event_type) in enumerate(
+            [(1, person, "CaseSubmitted"), (2, "CASE-1", "CaseSubmitted"), (3, person, "CaseResolved")]
+        )
+    ]
+    query_id = warehouse.insert(rows)
+    warehouse.record(rows, source_id="srcofaperson", finished_at=utc(2026, 11, 2), query_id=query_id)
+    warehouse.build()
+
+    first = warehouse.erase(person)
+    assert (first.rows, first.removed.records) == (2, 2)
+    assert any(first.later_rows.values())
+    warehouse.build()
+    warehouse.erase(person)
+
+    assert warehouse.erase(person, dry_run=True).is_nothing
+    assert files_that_name(warehouse, person) == []
+
+
+def files_that_name(warehouse: Warehouse, person: str) -> list[str]:
+    """The data files of silver and gold, as these are now, that hold a text."""
+    found = []
+    for layer in ("silver", "gold"):
+        schema = f"{warehouse.name}_{layer}"
+        for (table,) in warehouse.rows(
+            "select table_name from iceberg.information_schema.tables "
+            "where table_schema = ? and table_type = 'BASE TABLE'",
+            schema,
+        ):
+            for (path,) in warehouse.rows(f'select file_path from iceberg.{schema}."{table}$files"'):
+                bucket, _, key = path.removeprefix("s3://").partition("/")
+                content = warehouse.platform.store.get(bucket=bucket, key=key)
+                if any(person in str(value) for value in pq.read_table(io.BytesIO(content)).to_pylist()):
+                    found.append(path)
+    return found

@@ -6,8 +6,8 @@ import contextlib
 import json
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,9 @@ from dbt.cli.main import dbtRunner, dbtRunnerResult
 from lakehouse.engine import TrinoEngine, connect_with, statement_of
 from lakehouse.load.ledger import Ledger, ProtocolTables
 from lakehouse.paths import BRONZE_TABLES, INCLUDE, PROTOCOL_TABLES
+from lakehouse.repair.erasure import Erasure, ErasureReport
+from lakehouse.repair.retention import Retention
+from lakehouse.repair.selector import Selector
 from lakehouse.repair.unload import Unload, UnloadStep, find_ranges
 from tests.engine.conftest import Platform
 
@@ -205,13 +208,13 @@ class Warehouse:
 
         :param until: it dies after this step.
         """
-        names = {table: f"iceberg.{self.bronze_schema}.{table}" for table in ("sources", "ledger", "rejects")}
-        ledger = Ledger(engine=self.platform.engine, tables=ProtocolTables(**names), run="tests")
+        ledger = self.ledger
+        sources = ledger.tables.sources
         self._run(
             f"""
-            insert into {names["sources"]} (source_id, source_digest, source_kind, source, identity, contract)
+            insert into {sources} (source_id, source_digest, source_kind, source, identity, contract)
             select ?, ?, 'object', ?, '{{}}', 'tests'
-            where not exists (select 1 from {names["sources"]} where source_id = ?)
+            where not exists (select 1 from {sources} where source_id = ?)
             """,
             *(source_id,) * 4,
         )
@@ -226,6 +229,41 @@ class Warehouse:
         unload = Unload(engine=self.platform.engine, ledger=ledger, actor="tests", reason="wrong", on_step=die)
         with contextlib.suppress(KilledError):
             unload.run(found)
+
+    @property
+    def ledger(self) -> Ledger:
+        """Its own tables of the protocol."""
+        names = {
+            table: f"iceberg.{self.bronze_schema}.{table}"
+            for table in ("sources", "ledger", "rejects", "refusals", "removals")
+        }
+        return Ledger(engine=self.platform.engine, tables=ProtocolTables(**names), run="tests")
+
+    def retain(self, *, before: date) -> None:
+        """Remove what is older than a day, as `lakehouse retain` does it."""
+        Retention(
+            engine=self.platform.engine,
+            ledger=self.ledger,
+            age=timedelta(0),
+            actor="tests",
+            reason="old",
+            clock=lambda: datetime(before.year, before.month, before.day, tzinfo=UTC),
+        ).run(self.bronze)
+
+    def erase(self, person: str, *, dry_run: bool = False) -> ErasureReport:
+        """Remove what names a person, as `lakehouse erase` does it."""
+        return Erasure(
+            Selector(person),
+            tables={self.bronze: replace(self.platform.table, name=self.bronze)},
+            engine=self.platform.engine,
+            store=self.platform.store,
+            ledger=self.ledger,
+            names=self.platform.settings.names,
+            actor="tests",
+            reason="asked for",
+            silver=f"{self.name}_silver",
+            gold=f"{self.name}_gold",
+        ).run(dry_run=dry_run)
 
     def expire_bronze_snapshots(self) -> None:
         """Forget every snapshot of bronze but the newest."""

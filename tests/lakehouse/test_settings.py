@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lakehouse.settings import SettingError, Settings, StorageNames, read_environment
+from lakehouse.settings import SettingError, Settings, StorageNames, read_environment, retention
 
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 
@@ -101,3 +101,16 @@ def test_secret_is_not_shown_with_the_settings():
     settings = Settings.from_environment({"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "do-not-show"})
     assert settings.s3_secret_key == "do-not-show"
     assert "do-not-show" not in repr(settings)
+
+
+@pytest.mark.parametrize(("text", "days"), [("off", None), ("", None), ("3650d", 3650), ("30d", 30)])
+def test_rows_are_kept_for_ever_unless_a_number_of_days_is_set(text: str, days: int | None):
+    age = retention({"LAKEHOUSE_RETENTION": text})
+    assert (None if age is None else age.days) == days
+    assert retention({}) is None
+
+
+@pytest.mark.parametrize("text", ["10", "10y", "-1d", "29d", "0d", "for ever"])
+def test_a_retention_that_is_a_slip_is_refused(text: str):
+    with pytest.raises(SettingError, match="LAKEHOUSE_RETENTION"):
+        retention({"LAKEHOUSE_RETENTION": text})

@@ -14,6 +14,7 @@ select
     doubled_rows,
     open_rejects,
     finished_at,
-    problems
+    problems,
+    removed_records
 from iceberg.bronze.certificate
 order by problems desc, finished_at asc nulls first, source asc

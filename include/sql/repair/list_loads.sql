@@ -14,7 +14,8 @@ select
     run,
     actor,
     reason,
-    started_at
+    started_at,
+    records_removed
 from {{ ledger | identifier }}
 where
     ({{ bind(contract) }} is null or contract = {{ bind(contract) }})

@@ -2,5 +2,9 @@
 select distinct source_id
 from {{ ledger | identifier }}
 where
-    (finished_at >= {{ bind(since) }} and finished_at < {{ bind(now) }})
-    or (finished_at >= {{ bind(earlier_since) }} and finished_at < {{ bind(earlier_until) }})
+    -- rows by hand that were removed have no source
+    source_id is not null
+    and (
+        (finished_at >= {{ bind(since) }} and finished_at < {{ bind(now) }})
+        or (finished_at >= {{ bind(earlier_since) }} and finished_at < {{ bind(earlier_until) }})
+    )

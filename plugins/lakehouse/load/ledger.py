@@ -46,6 +46,7 @@ class ProtocolTables:
     ledger: str = "iceberg.bronze.ledger"
     rejects: str = "iceberg.bronze.rejects"
     refusals: str = "iceberg.bronze.refusals"
+    removals: str = "iceberg.bronze.removals"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from lakehouse.engine import Engine
 from lakehouse.load.ledger import Ledger
 from lakehouse.load.plan import key_of
 from lakehouse.repair.errors import (
+    ErasedRecordsError,
     NoMomentError,
     NoOffsetsError,
     NoReasonError,
@@ -18,6 +19,7 @@ from lakehouse.repair.errors import (
     OffsetsStayOutError,
 )
 from lakehouse.repair.unload import OffsetRange, UnloadRange, find_ranges
+from lakehouse.statements import render
 
 _OFFSETS = re.compile(r"(?:kafka://)?(?P<partition>[A-Za-z0-9._-]+/\d+):(?P<first>\d+)-(?P<next>\d+)")
 
@@ -41,6 +43,7 @@ def asked_ranges(
     :raises NothingToUnloadError: nothing that was loaded has this name.
     :raises LoadCutError: the offsets cut a load in two.
     :raises OffsetsStayOutError: offsets are to be loaded again.
+    :raises ErasedRecordsError: what is to be loaded again holds records that were erased.
     """
     if sum(value is not None for value in (load_id, key, offsets)) != 1:
         raise NotOneNameError
@@ -55,6 +58,17 @@ def asked_ranges(
     )
     if reload and any(each.source_kind == "partition" for each in found):
         raise OffsetsStayOutError(source=found[0].source)
+    for each in found if reload else ():
+        erased = engine.execute(
+            render(
+                "repair/count_erased.sql",
+                removals=ledger.tables.removals,
+                sources=ledger.tables.sources,
+                source_id=each.source_id,
+            )
+        ).scalar
+        if erased:
+            raise ErasedRecordsError(source=each.source, records=erased)
     return found
 
 

@@ -110,3 +110,25 @@ class ReplayIncompleteError(TerminalError):
             remedy="Nothing was recorded. Run `lakehouse certificate`; if it is clean, run the replay again.",
         )
         self.source = source
+
+
+class SelectorError(TerminalError):
+    """What was typed cannot name a person. The text itself is not told."""
+
+    def __init__(self, *, why: str) -> None:
+        super().__init__(
+            f"What was given cannot name one person: {why}.",
+            remedy="Give an id, a uuid, a mobile number or a mail address, as it stands in the records.",
+        )
+
+
+class ErasedRecordsError(TerminalError):
+    """A source of which somebody's records were erased is to be loaded again."""
+
+    def __init__(self, *, source: str, records: int) -> None:
+        super().__init__(
+            f"{records} records of {source} were erased, and loading it again would bring them back.",
+            remedy="Take it out without loading it again; put a copy without these records under another key.",
+        )
+        self.source = source
+        self.records = records

@@ -16,23 +16,26 @@ class LedgerEntry:
     """One row of the ledger.
 
     :param finished_at: UTC; None of the intent to take something out, whose end is another row.
+    :param first_position: None of rows that were written by hand, as is the next one.
+    :param records_removed: by a retention or an erasure.
     """
 
     finished_at: datetime | None
     kind: str
     source: str | None
     contract: str | None
-    first_position: int
-    next_position: int
+    first_position: int | None
+    next_position: int | None
     records_read: int
     rows_loaded: int
     rejects: int
     load_id: str | None
-    source_id: str
+    source_id: str | None
     run: str | None
     actor: str | None
     reason: str | None
     started_at: datetime | None
+    records_removed: int | None = None
 
 
 @dataclass(frozen=True)

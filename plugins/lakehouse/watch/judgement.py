@@ -21,6 +21,7 @@ _HALF_DONE = frozenset(
         "not read to its end",
         "more rows than records",
         "unload not finished",
+        "removal not finished",
     }
 )
 #: Judged from the ledger alone, at every check.

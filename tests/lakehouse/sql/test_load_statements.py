@@ -28,12 +28,21 @@ MERGES = [
 APPENDS = {"load/insert_refusals.sql"}
 #: What somebody has to ask for: they are safe beside the merges (tests/simulation/test_unload.py).
 REPAIRS = {
+    "repair/delete_case_changes.sql",
+    "repair/delete_old_rows_by_hand.sql",
+    "repair/delete_person_by_hand.sql",
     "repair/delete_rejects.sql",
+    "repair/delete_removed_rejects.sql",
+    "repair/delete_removed_rows.sql",
     "repair/delete_rows.sql",
     "repair/merge_fence.sql",
+    "repair/insert_removal_by_hand.sql",
     "repair/merge_intent.sql",
+    "repair/merge_removal.sql",
     "repair/merge_replay.sql",
     "repair/merge_unload.sql",
+    "repair/note_old_rows.sql",
+    "repair/note_person.sql",
     "repair/register_again.sql",
 }
 #: The columns of each target that a merge pins: bounds of a string that is not pinned decide nothing.

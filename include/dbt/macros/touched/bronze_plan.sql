@@ -62,7 +62,7 @@ A date is null in these lists where bronze has no date.
     {%- set found = run_query("
         with " ~ untaken_loads(plan) ~ ",
 
-        -- what takes rows away concerns all that was loaded of its range
+        -- an unload concerns all that was loaded of its range; retention and erasure name what they took
         pairs as (
             select
                 untaken.kind in ('load', 'replay', 'gap') as is_addition,
@@ -79,7 +79,7 @@ A date is null in these lists where bronze has no date.
                     and untaken.first_position < ledger.next_position
                     and untaken.next_position > ledger.first_position
             where
-                untaken.kind not in ('load', 'replay', 'gap')
+                untaken.kind not in ('load', 'replay', 'gap', 'retention', 'erasure')
                 and ledger.kind in ('load', 'replay')
         )
 

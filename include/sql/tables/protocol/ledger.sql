@@ -1,5 +1,5 @@
 create table if not exists iceberg.bronze.ledger (
-    kind varchar comment 'load | gap | unload_intent | unload | replay',
+    kind varchar comment 'load | gap | unload_intent | unload | replay | retention | erasure',
     source_id varchar,
     first_position bigint comment 'the range is half-open: [first_position, next_position)',
     next_position bigint,
@@ -23,7 +23,8 @@ create table if not exists iceberg.bronze.ledger (
     started_at timestamp(6) comment 'UTC',
     finished_at timestamp(6) comment 'UTC',
     actor varchar comment 'who, for what a person did',
-    reason varchar comment 'why, for what a person did'
+    reason varchar comment 'why, for what a person did',
+    records_removed bigint comment 'rows and open rejects that a retention or an erasure removed; null elsewhere'
 )
 comment 'The commit records of loads: a range is done when its row is here; append-only'
 with (

@@ -1,5 +1,5 @@
 create or replace view iceberg.bronze.open_rejects
-comment 'The newest judgement of every bad record that bronze has no row for' as
+comment 'The newest judgement of every bad record that bronze has no row for, and that was not removed' as
 with resolved as (
     {%- for target in targets %}
     -- rejects are the side that is held in memory: bronze may be of any size
@@ -22,6 +22,16 @@ unloaded as (
         next_position
     from iceberg.bronze.ledger
     where kind = 'unload_intent'
+),
+
+-- what retention or an erasure removed is not open again because its row is gone
+removed as (
+    select
+        source_id,
+        position_block,
+        bitwise_or_agg(positions) as positions
+    from iceberg.bronze.removals
+    group by source_id, position_block
 ),
 
 newest as (
@@ -65,7 +75,13 @@ left join unloaded
         newest.source_id = unloaded.source_id
         and newest.record_position >= unloaded.first_position
         and newest.record_position < unloaded.next_position
+left join removed
+    on
+        newest.source_id = removed.source_id
+        and newest.record_position / 64 = removed.position_block
+        and bitwise_right_shift(removed.positions, cast(newest.record_position % 64 as integer)) % 2 <> 0
 where
     newest.age = 1
     and resolved.source_id is null
     and unloaded.source_id is null
+    and removed.source_id is null

@@ -1,5 +1,5 @@
 create or replace view iceberg.bronze.certificate
-comment 'Per source and target: ranges, gaps, overlaps, and records read against rows in bronze and open rejects' as
+comment 'Per source and target: ranges, gaps, overlaps, and records read against rows, open rejects and what was removed' as
 with unloaded as (
     select
         source_id,
@@ -94,24 +94,70 @@ ledgered as (
     group by source_id, target
 ),
 
+-- what retention or an erasure removed, but for ranges that were taken out since, which count nothing any more
+removed as (
+    select
+        removals.source_id,
+        removals.target,
+        removals.position_block,
+        bitwise_and(
+            bitwise_or_agg(removals.positions),
+            -- the bits from the beginning of the range on, without those from its end on
+            bitwise_not(coalesce(bitwise_or_agg(bitwise_xor(
+                bitwise_left_shift(
+                    bigint '-1', cast(least(unloaded.next_position - 64 * removals.position_block, 64) as integer)
+                ),
+                bitwise_left_shift(
+                    bigint '-1', cast(greatest(unloaded.first_position - 64 * removals.position_block, 0) as integer)
+                )
+            )), 0))
+        ) as positions
+    from iceberg.bronze.removals as removals
+    left join unloaded
+        on
+            removals.source_id = unloaded.source_id
+            and unloaded.first_position < 64 * removals.position_block + 64
+            and unloaded.next_position > 64 * removals.position_block
+    group by removals.source_id, removals.target, removals.position_block
+),
+
 keyed as (
     {%- for target in targets %}
     select
         {{ target | literal }} as target,
-        _source_id as source_id,
+        source_id,
         sum(row_count) as bronze_rows,
-        sum(row_count - position_count) as doubled_rows
+        sum(row_count - bit_count(coalesce(positions, 0), 64)) as doubled_rows,
+        sum(bit_count(bitwise_and(removed, bitwise_not(coalesce(positions, 0))), 64)) as removed_records,
+        sum(bit_count(bitwise_and(removed, coalesce(positions, 0)), 64)) as removed_rows_there
     from (
         select
-            _source_id,
-            count(*) as row_count,
+            source_id,
+            sum(row_count) as row_count,
             -- a bit for each position: 64 of them take the memory of one
-            bit_count(bitwise_or_agg(bitwise_left_shift(bigint '1', cast(_position % 64 as integer))), 64)
-                as position_count
-        from {{ target | identifier }}
-        group by _source_id, _position / 64
+            bitwise_or_agg(positions) as positions,
+            coalesce(bitwise_or_agg(removed), 0) as removed
+        from (
+            select
+                _source_id as source_id,
+                _position / 64 as position_block,
+                1 as row_count,
+                bitwise_left_shift(bigint '1', cast(_position % 64 as integer)) as positions,
+                cast(null as bigint) as removed
+            from {{ target | identifier }}
+            union all
+            select
+                source_id,
+                position_block,
+                0,
+                null,
+                positions
+            from removed
+            where target = {{ target | literal }}
+        )
+        group by source_id, position_block
     )
-    group by _source_id
+    group by source_id
     {%- if not loop.last %}
     union all
     {%- endif %}
@@ -135,16 +181,20 @@ counted as (
         sum(bronze_rows) as bronze_rows,
         sum(doubled_rows) as doubled_rows,
         sum(open_rejects) as open_rejects,
-        sum(unloads) as unfinished_unloads
+        sum(unloads) as unfinished_unloads,
+        sum(removed_records) as removed_records,
+        sum(removed_rows_there) as removed_rows_there
     from (
         select
             source_id,
             target,
             bronze_rows,
             -- rows written by hand have no position
-            coalesce(doubled_rows, 0) as doubled_rows,
+            if(source_id is null, 0, doubled_rows) as doubled_rows,
             0 as open_rejects,
-            0 as unloads
+            0 as unloads,
+            removed_records,
+            removed_rows_there
         from keyed
         union all
         select
@@ -153,6 +203,8 @@ counted as (
             0,
             0,
             open_rejects,
+            0,
+            0,
             0
         from rejected
         union all
@@ -162,7 +214,9 @@ counted as (
             0,
             0,
             0,
-            unloads
+            unloads,
+            0,
+            0
         from unfinished
     )
     group by source_id, target
@@ -190,6 +244,8 @@ accounts as (
         coalesce(counted.doubled_rows, 0) as doubled_rows,
         coalesce(counted.open_rejects, 0) as open_rejects,
         coalesce(counted.unfinished_unloads, 0) as unfinished_unloads,
+        coalesce(counted.removed_records, 0) as removed_records,
+        coalesce(counted.removed_rows_there, 0) as removed_rows_there,
         ledgered.finished_at
     from ledgered
     full outer join counted
@@ -227,13 +283,23 @@ select
                 if(accounts.is_partial, 'not read to its end'),
                 if(accounts.doubled_rows > 0, 'doubled rows'),
                 if(accounts.unfinished_unloads > 0, 'unload not finished'),
-                if(accounts.records_read > accounts.bronze_rows + accounts.open_rejects, 'rows missing'),
-                if(accounts.records_read < accounts.bronze_rows + accounts.open_rejects, 'more rows than records')
+                if(accounts.removed_rows_there > 0, 'removal not finished'),
+                if(
+                    accounts.records_read
+                    > accounts.bronze_rows + accounts.open_rejects + accounts.removed_records,
+                    'rows missing'
+                ),
+                if(
+                    accounts.records_read
+                    < accounts.bronze_rows + accounts.open_rejects + accounts.removed_records,
+                    'more rows than records'
+                )
             ],
             problem -> problem is not null
         ), ', ')
     ) as problems,
-    accounts.ranges_unloaded
+    accounts.ranges_unloaded,
+    accounts.removed_records
 from accounts
 left join iceberg.bronze.sources as registered
     on accounts.source_id = registered.source_id

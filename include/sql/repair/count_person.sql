@@ -1,0 +1,17 @@
+-- Rows of a table that name a person in one of these columns.
+select count(*)
+from {{ table | identifier }}
+where
+    any_match(
+        regexp_extract_all(
+            lower(replace(concat_ws(
+                chr(10)
+                {%- for column in columns %},
+                {{ column | identifier }}
+                {%- endfor %}
+            ), '\/', '/')),
+            {{ bind(pattern) }},
+            1
+        ),
+        candidate -> hmac_sha256(to_utf8(candidate), from_hex({{ bind(key) }})) = from_hex({{ bind(digest) }})
+    )

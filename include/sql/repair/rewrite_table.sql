@@ -1,0 +1,1 @@
+alter table {{ table | identifier }} execute optimize (file_size_threshold => '1B')
