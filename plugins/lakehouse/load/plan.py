@@ -15,6 +15,7 @@ from lakehouse.contracts.glob import Glob
 from lakehouse.errors import ObjectNotFoundError, TerminalError
 from lakehouse.identity import ObjectVersion, SourceIdentity
 from lakehouse.load.ledger import Ledger, Refusal, SourceProgress
+from lakehouse.load.period import Period
 from lakehouse.store import ObjectStore
 
 #: Objects whose progress is looked up at once.
@@ -145,6 +146,7 @@ def plan_files(
     store: ObjectStore,
     ledger: Ledger,
     pattern: str | None = None,
+    modified: Period | None = None,
     limits: PlanLimits | None = None,
     register: bool = True,
 ) -> Plan:
@@ -154,6 +156,7 @@ def plan_files(
 
     :param pattern: a key or a glob that narrows the contract's own; must be matched by the contract too. It asks
         for what was refused, too.
+    :param modified: only objects that were put in this period, as the store dates them. It asks like a pattern.
     :param register: whether new sources are given their id in the registry; a dry run does not.
     :raises ObjectNotFoundError: ``pattern`` names one key, and there is no such object.
     :raises NotOfSourceError: ``pattern`` names an object that the contract does not take.
@@ -164,10 +167,12 @@ def plan_files(
     seen = loaded = left = unloaded = 0
     pending: list[tuple[ObjectVersion, SourceProgress | None]] = []
     refused: list[Refusal] = []
-    for versions in _chunks(_listing(contract, store=store, pattern=pattern), _LOOKUP):
+    is_asked = pattern is not None or modified is not None
+    listing = _listing(contract, store=store, pattern=pattern, modified=modified)
+    for versions in _chunks(listing, _LOOKUP):
         progress = ledger.progress([version.digest for version in versions])
         unfinished = [known.source_id for known in progress.values() if not known.is_complete]
-        refusals = {} if pattern is not None else ledger.refused(unfinished, terms=contract.terms)
+        refusals = {} if is_asked else ledger.refused(unfinished, terms=contract.terms)
         for version in versions:
             seen += 1
             known = progress.get(version.digest)
@@ -196,6 +201,28 @@ def plan_files(
         refused=tuple(refused),
         objects_unloaded=unloaded,
     )
+
+
+def loaded_objects(
+    contract: FilesContract, *, store: ObjectStore, ledger: Ledger
+) -> Iterator[dict[str, ObjectVersion]]:
+    """The objects of a contract that are there in the version that the ledger has to its end, by source id.
+
+    They come some thousands at a time, in key order.
+
+    :raises SourceIdentityError: two objects have one digest.
+    """
+    for versions in _chunks(_listing(contract, store=store, pattern=None), _LOOKUP):
+        progress = ledger.progress([version.digest for version in versions])
+        loaded = {}
+        for version in versions:
+            known = progress.get(version.digest)
+            if known is None:
+                continue
+            known.require(version)
+            if known.is_complete and not known.is_unloaded:
+                loaded[known.source_id] = version
+        yield loaded
 
 
 def remaining(batch: Batch, *, ledger: Ledger) -> Batch:
@@ -240,7 +267,9 @@ def cut(sources: Iterable[PlannedSource], *, batch_bytes: int, limits: PlanLimit
         yield Batch(sources=tuple(run))
 
 
-def _listing(contract: FilesContract, *, store: ObjectStore, pattern: str | None) -> Iterator[ObjectVersion]:
+def _listing(
+    contract: FilesContract, *, store: ObjectStore, pattern: str | None, modified: Period | None = None
+) -> Iterator[ObjectVersion]:
     bucket = contract.origin.bucket
     glob = contract.key_glob if pattern is None else Glob(key_of(pattern, contract=contract))
     found = False
@@ -249,7 +278,8 @@ def _listing(contract: FilesContract, *, store: ObjectStore, pattern: str | None
             continue
         found = True
         if contract.matches(bucket, version.key):
-            yield version
+            if modified is None or version.last_modified in modified:
+                yield version
         elif version.key == glob.pattern:
             raise NotOfSourceError(uri=version.uri, contract=contract)
     if not found and glob.literal_prefix == glob.pattern:

@@ -9,6 +9,7 @@ from lakehouse.contracts.contract import Contract
 from lakehouse.contracts.files_contract import FilesContract
 from lakehouse.engine import Engine
 from lakehouse.load.ledger import Ledger
+from lakehouse.load.period import Period
 from lakehouse.load.plan import key_of
 from lakehouse.repair.errors import (
     NoMomentError,
@@ -78,6 +79,16 @@ def moment(text: str) -> datetime:
     except ValueError as error:
         raise NoMomentError(asked=text) from error
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def asked_period(begin: str, end: str) -> Period | None:
+    """What lies between two moments in ISO 8601; None if both are empty.
+
+    :raises NoMomentError: one of them is none.
+    """
+    if not begin and not end:
+        return None
+    return Period(moment(begin) if begin else None, moment(end) if end else None)
 
 
 def source_named(key: str, *, contract: Contract) -> str:

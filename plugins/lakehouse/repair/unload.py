@@ -178,6 +178,17 @@ def find_ranges(
     return tuple(ranges)
 
 
+def whole_object(
+    source_id: str, *, source: str, identity: str, contract: str, target: str, engine: Engine, ledger: Ledger
+) -> UnloadRange:
+    """All of one version of an object, by its id.
+
+    :param target: the table to look into where the ledger has nothing.
+    """
+    row = (source_id, "object", source, identity, None, None, None, None)
+    return _range(row, contract=contract, target=target, engine=engine, ledger=ledger, offsets=None)
+
+
 def _range(
     row: Sequence[Any],
     *,
