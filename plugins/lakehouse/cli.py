@@ -28,11 +28,12 @@ from lakehouse.load.period import Period
 from lakehouse.load.plan import Plan, plan_files
 from lakehouse.load.protocol import StepDone
 from lakehouse.load.rows import RowsReport
+from lakehouse.parameter_types import Moment
 from lakehouse.paths import BRONZE_TABLES, DBT_MANIFEST
 from lakehouse.readers.row_lines import lines_of_json
 from lakehouse.readers.source_text import open_source_text
 from lakehouse.repair.supersede import supersede
-from lakehouse.repair_commands import Moment, loads, rejects, replay, unload
+from lakehouse.repair_commands import loads, rejects, replay, unload
 from lakehouse.row_insertion import DEFAULT_SOURCE, insert_lines
 from lakehouse.settings import Settings, StorageNames
 from lakehouse.sources import read_source, usable_sources
@@ -172,7 +173,7 @@ def dbt_manifest(check: bool) -> None:  # noqa: FBT001  (click passes flags so)
 @main.command()
 @click.argument("source")
 @click.option("--key", "pattern", help="A key or glob of the source's bucket, or s3://bucket/key; else all of it.")
-@click.option("--from", "begin", type=Moment(), help="Only objects put from this moment on, ISO 8601; else UTC.")
+@click.option("--from", "begin", type=Moment(), help="Only objects put from this moment on, ISO 8601.")
 @click.option("--to", "end", type=Moment(), help="Only objects put before this moment.")
 @click.option("--dry-run", is_flag=True, help="Say what would be loaded, and load nothing.")
 def load(

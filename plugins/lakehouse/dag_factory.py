@@ -345,6 +345,9 @@ def ingest_kafka_dag(source: Source[KafkaContract]) -> DAG:
             batch_size="{{ params.batch_size or '' }}",
             flush_interval="{{ params.flush_interval or '' }}",
             accept_gap="{{ params.accept_gap or '' }}",
+            sent_from="{{ params['from'] or '' }}",
+            sent_to="{{ params.to or '' }}",
+            offsets="{{ params.offsets or '' }}",
             map_index_template="{{ task.group['label'] }}",
             execution_timeout=_DRAIN_TIMEOUT,
             outlets=[table_asset(contract.target)],
@@ -400,5 +403,16 @@ def _drain_params(source: Source[KafkaContract]) -> dict[str, Param]:
             title="Accept gap",
             description="Why messages that Kafka deleted before they were read are recorded as missing. "
             "Empty: a gap stops the drain, unless the contract says otherwise.",
+        ),
+        "from": _moment_param(
+            "From", "Backfill: what was sent from this moment on, of what lies before where reading began."
+        ),
+        "to": _moment_param("To", "Backfill: what was sent before this moment."),
+        "offsets": Param(
+            default=None,
+            type=["null", "string"],
+            title="Offsets",
+            description="Backfill: topic/partition:first-next, as in pgr-events/0:1000-2000; next is the first "
+            "behind them.",
         ),
     }

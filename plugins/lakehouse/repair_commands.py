@@ -8,7 +8,6 @@ import json
 import sys
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import click
 from rich.console import Console
@@ -18,8 +17,8 @@ from lakehouse.contracts.reason import Reason
 from lakehouse.engine import TrinoEngine, connect_with
 from lakehouse.load.ledger import Ledger
 from lakehouse.load.period import Period
-from lakehouse.repair.asking import asked_ranges, moment, stated_reason
-from lakehouse.repair.errors import NoMomentError
+from lakehouse.parameter_types import Moment
+from lakehouse.repair.asking import asked_ranges, stated_reason
 from lakehouse.repair.listing import LedgerEntry, OpenReject, list_loads, list_rejects
 from lakehouse.repair.originals import missing_original
 from lakehouse.repair.replay import Replay, ReplayFilter
@@ -30,18 +29,6 @@ from lakehouse.store import store_of
 
 _TIME = "%Y-%m-%d %H:%M:%S"
 _KINDS = ("load", "gap", "unload_intent", "unload", "replay", "tag", "archive", "delete")
-
-
-class Moment(click.ParamType):  # type: ignore[type-arg]
-    """A moment in ISO 8601; without an offset it is UTC."""
-
-    name = "moment"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        try:
-            return moment(str(value))
-        except NoMomentError as error:
-            self.fail(str(error), param, ctx)
 
 
 _FORMAT = click.option(

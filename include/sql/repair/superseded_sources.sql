@@ -33,7 +33,7 @@ versions as (
         registered.source,
         registered.identity,
         standing.*,
-        max(standing.read_at) filter (where standing.is_complete and not standing.is_begun) over (
+        max(if(standing.is_complete and not standing.is_begun, standing.read_at)) over (
             partition by registered.source
         ) as newest_read_at
     from standing

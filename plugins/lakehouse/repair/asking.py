@@ -9,6 +9,7 @@ from lakehouse.contracts.contract import Contract
 from lakehouse.contracts.files_contract import FilesContract
 from lakehouse.engine import Engine
 from lakehouse.load.ledger import Ledger
+from lakehouse.load.offset_range import OffsetRange
 from lakehouse.load.period import Period
 from lakehouse.load.plan import key_of
 from lakehouse.repair.errors import (
@@ -18,7 +19,7 @@ from lakehouse.repair.errors import (
     NotOneNameError,
     OffsetsStayOutError,
 )
-from lakehouse.repair.unload import OffsetRange, UnloadRange, find_ranges
+from lakehouse.repair.unload import UnloadRange, find_ranges
 
 _OFFSETS = re.compile(r"(?:kafka://)?(?P<partition>[A-Za-z0-9._-]+/\d+):(?P<first>\d+)-(?P<next>\d+)")
 

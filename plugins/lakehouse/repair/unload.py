@@ -28,6 +28,7 @@ from lakehouse.engine import Engine, Outcome
 from lakehouse.identity import new_attempt, source_id_again
 from lakehouse.load.attempt import Partition
 from lakehouse.load.ledger import Clock, Ledger, naive_utc, system_clock
+from lakehouse.load.offset_range import OffsetRange
 from lakehouse.load.pause import Pause, pause_for_others, through_conflicts
 from lakehouse.repair.errors import LoadCutError, NothingToUnloadError, RangeNotEmptyError
 from lakehouse.statements import render
@@ -100,18 +101,6 @@ class UnloadRange:
             f"{self.source}, {self.positions}{whole}: {self.loads} loads, {self.rows:,} rows in bronze, "
             f"{self.rejects:,} judgements of bad records{state}"
         )
-
-
-@dataclass(frozen=True)
-class OffsetRange:
-    """Offsets ``[first, next_position)`` of a partition that somebody names.
-
-    :param source: as the ledger calls it, ``kafka://topic/partition``.
-    """
-
-    source: str
-    first: int
-    next_position: int
 
 
 @dataclass(frozen=True)
