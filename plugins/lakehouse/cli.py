@@ -6,6 +6,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,28 +14,33 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from lakehouse.arrival.after_load import AfterLoading
 from lakehouse.certificate import Account, Certificate, read_certificate
 from lakehouse.contracts import FilesContract
+from lakehouse.contracts.after_load import AfterLoadAction
 from lakehouse.drain_commands import drain, lag
 from lakehouse.engine import Progress, TrinoEngine, connect_with
 from lakehouse.engine_check import EngineCheck
 from lakehouse.errors import LakehouseError, TerminalError, TransientError
 from lakehouse.load.files import load_files
 from lakehouse.load.ledger import Ledger
+from lakehouse.load.period import Period
 from lakehouse.load.plan import Plan, plan_files
 from lakehouse.load.protocol import StepDone
 from lakehouse.load.rows import RowsReport
+from lakehouse.parameter_types import Moment
 from lakehouse.paths import BRONZE_TABLES, DBT_MANIFEST
 from lakehouse.readers.row_lines import lines_of_json
 from lakehouse.readers.source_text import open_source_text
 from lakehouse.removal_commands import erase, retain
+from lakehouse.repair.supersede import supersede
 from lakehouse.repair_commands import loads, rejects, replay, unload
 from lakehouse.row_insertion import DEFAULT_SOURCE, insert_lines
-from lakehouse.settings import Settings
+from lakehouse.settings import Settings, StorageNames
 from lakehouse.sources import read_source, usable_sources
 from lakehouse.sql_shell import OutputFormat, run_prompt, run_text
 from lakehouse.status_commands import check, status
-from lakehouse.store import store_of
+from lakehouse.store import ObjectStore, store_of
 from lakehouse.tables.creation import create_tables
 from lakehouse.tables.definition import read_table_definitions
 from lakehouse.transform.errors import ManifestMissingError
@@ -47,6 +53,7 @@ _EXIT_TERMINAL = 1
 _EXIT_TRANSIENT = 75
 _WIDE = 200
 
+_LOAD_RUN = "lakehouse load"
 _DEFAULT_TARGET = "iceberg.bronze.service_events_raw"
 
 
@@ -167,21 +174,42 @@ def dbt_manifest(check: bool) -> None:  # noqa: FBT001  (click passes flags so)
 @main.command()
 @click.argument("source")
 @click.option("--key", "pattern", help="A key or glob of the source's bucket, or s3://bucket/key; else all of it.")
+@click.option("--from", "begin", type=Moment(), help="Only objects put from this moment on, ISO 8601.")
+@click.option("--to", "end", type=Moment(), help="Only objects put before this moment.")
 @click.option("--dry-run", is_flag=True, help="Say what would be loaded, and load nothing.")
-def load(source: str, pattern: str | None, dry_run: bool) -> None:  # noqa: FBT001  (click passes flags so)
-    """Load what is there for SOURCE and not in bronze yet, without Airflow."""
+def load(
+    source: str,
+    pattern: str | None,
+    begin: datetime | None,
+    end: datetime | None,
+    dry_run: bool,  # noqa: FBT001  (click passes flags so)
+) -> None:
+    """Load what is there for SOURCE and not in bronze yet, without Airflow.
+
+    What was refused earlier is tried again where --key, --from or --to ask for it. Afterwards the contract's
+    overwrite and after_load are seen to.
+    """
     settings = Settings.from_environment()
     engine, store = _engine(settings), store_of(settings)
     found = read_source(source, kind=FilesContract)
     contract = found.contract
+    modified = None if begin is None and end is None else Period(begin, end)
     if dry_run:
-        plan = plan_files(contract, store=store, ledger=Ledger(engine=engine), pattern=pattern, register=False)
+        plan = plan_files(
+            contract,
+            store=store,
+            ledger=Ledger(engine=engine),
+            pattern=pattern,
+            modified=modified,
+            register=False,
+        )
         click.echo(f"{plan.objects_planned} of {plan.objects_seen} objects would be loaded:")
         for planned in (planned for batch in plan.batches for planned in batch.sources):
             click.echo(f"  {planned.version.uri} ({planned.size:,} bytes) from record {planned.first_position}")
         _tell_refused(plan)
         if plan.objects_unloaded:
             click.echo(f"{plan.objects_unloaded} objects were taken out by `lakehouse unload`, and stay out.")
+        _see_to_loaded(contract, engine=engine, store=store, names=settings.names, dry_run=True)
         return
     failed = 0
     reports = load_files(
@@ -191,7 +219,8 @@ def load(source: str, pattern: str | None, dry_run: bool) -> None:  # noqa: FBT0
         store=store,
         names=settings.names,
         pattern=pattern,
-        run="lakehouse load",
+        modified=modified,
+        run=_LOAD_RUN,
         on_planned=_tell_refused,
         on_step=_tell_step,
     )
@@ -206,9 +235,30 @@ def load(source: str, pattern: str | None, dry_run: bool) -> None:  # noqa: FBT0
             click.secho(
                 f"  {failure.source}: {failure.message}", fg="red" if failure.is_terminal else None, err=True
             )
+    _see_to_loaded(contract, engine=engine, store=store, names=settings.names, dry_run=False)
     if failed:
         raise SourcesLeftOutError(count=failed)
     click.echo("done")
+
+
+def _see_to_loaded(
+    contract: FilesContract, *, engine: TrinoEngine, store: ObjectStore, names: StorageNames, dry_run: bool
+) -> None:
+    """What the contract wants once objects are loaded, by this call or an earlier one."""
+    ledger = Ledger(engine=engine, run=_LOAD_RUN)
+    does = "would be" if dry_run else "are"
+    superseded = supersede(contract, engine=engine, ledger=ledger, dry_run=dry_run)
+    count = len(superseded.found) if dry_run else len(superseded.unloads)
+    if superseded.found:
+        left = "" if dry_run or not superseded.left else f"; {superseded.left} are left, run again"
+        click.echo(f"{count} older versions {does} taken out{left}")
+    report = AfterLoading(contract, engine=engine, store=store, ledger=ledger, names=names).run(dry_run=dry_run)
+    if report.action is not AfterLoadAction.KEEP:
+        click.echo(
+            f"after_load, {report.action}: {report.done} objects {does} done; {report.held} stay for their open "
+            f"rejects, {report.waiting} until their day, {report.unnamed} as the key would be too long, "
+            f"{report.changed} as they changed meanwhile, {report.left} for the next call"
+        )
 
 
 @main.command()

@@ -18,8 +18,11 @@ from airflow.sdk import (
     task_group,
 )
 
+from lakehouse.contracts.after_load import AfterLoadAction
+from lakehouse.contracts.files_contract import Overwrite
 from lakehouse.ingest_document import drain_document, ingest_document, ingest_rows_document
 from lakehouse.load.rows import MOST_KEY_CHARACTERS, MOST_ROWS
+from lakehouse.operators.after_load_operator import AfterLoadOperator
 from lakehouse.operators.drain_partitions_operator import (
     MINUTES,
     MINUTES_TO_END,
@@ -30,12 +33,13 @@ from lakehouse.operators.drain_partitions_operator import (
 from lakehouse.operators.drop_attempt_operator import DropAttemptOperator
 from lakehouse.operators.insert_attempt_operator import InsertAttemptOperator
 from lakehouse.operators.insert_rows_operator import InsertRowsOperator
-from lakehouse.operators.lakehouse_operator import S3_CONNECTION
+from lakehouse.operators.lakehouse_operator import S3_CONNECTION, LakehouseOperator
 from lakehouse.operators.list_partitions_operator import ListPartitionsOperator
 from lakehouse.operators.object_sensor import ObjectSensor
 from lakehouse.operators.plan_files_operator import REFUSED_EARLIER, PlanFilesOperator
 from lakehouse.operators.report_load_operator import ReportLoadOperator
 from lakehouse.operators.stage_files_operator import StageFilesOperator
+from lakehouse.operators.supersede_operator import SupersedeOperator
 from lakehouse.row_insertion import DEFAULT_SOURCE
 from lakehouse.triggers.arrival_trigger import ArrivalTrigger
 
@@ -67,6 +71,8 @@ _DRAIN_TIMEOUT = timedelta(minutes=2 * MINUTES_TO_END)
 #: One that is scheduled beside one that ends, and some by hand: the ledger decides who loads what.
 _DRAINS_AT_ONCE = 4
 _WAIT_POLL_SECONDS = 15
+#: With nothing to load too; what comes after loads is skipped with the plan.
+_AFTER_LOADS = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
 
 
 def table_asset(table: str) -> Asset:
@@ -126,18 +132,42 @@ def ingest_files_dag(source: Source[FilesContract]) -> DAG:
             task_id="plan",
             source=contract.name,
             key="{{ params.key or '' }}",
+            modified_from="{{ params['from'] or '' }}",
+            modified_to="{{ params.to or '' }}",
             is_dry_run="{{ params.dry_run }}",
         )
         wait >> plan
+        reports = _load_batch(source).expand(batch=plan.output)
         ReportLoadOperator(
             task_id="report",
             source=contract.name,
-            reports=_load_batch(source).expand(batch=plan.output),
+            reports=reports,
             refused_earlier=XComArg(plan, key=REFUSED_EARLIER),
-            # With nothing to load it still names what was refused; it is skipped with the plan.
-            trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+            trigger_rule=_AFTER_LOADS,
         )
+        for task in _tasks_after_loads(contract):
+            # Beside the report: what is loaded is loaded, although the run fails for what is not.
+            plan >> task
+            reports >> task
     return dag
+
+
+def _tasks_after_loads(contract: FilesContract) -> list[LakehouseOperator]:
+    """What a contract wants done once objects are loaded, whichever run did it."""
+    settings: dict[str, Any] = {
+        "source": contract.name,
+        "is_dry_run": "{{ params.dry_run }}",
+        "trigger_rule": _AFTER_LOADS,
+    }
+    tasks: list[LakehouseOperator] = []
+    if contract.overwrite is Overwrite.SUPERSEDE:
+        outlets = [table_asset(contract.target)]
+        tasks.append(
+            SupersedeOperator(task_id="supersede", outlets=outlets, execution_timeout=_INSERT_TIMEOUT, **settings)
+        )
+    if contract.after_load.action is not AfterLoadAction.KEEP:
+        tasks.append(AfterLoadOperator(task_id="after_load", execution_timeout=_INSERT_TIMEOUT, **settings))
+    return tasks
 
 
 def _arrival_or_time(contract: FilesContract) -> AssetOrTimeSchedule | str | None:
@@ -261,6 +291,10 @@ def _params(source: Source[FilesContract]) -> dict[str, Param]:
             description=f"A key, a glob (`*` within one `/` segment, `**` across) or an s3:// URI to load "
             f"alone; the run waits for it. Empty: everything new under s3://{origin.bucket}/{origin.key}.",
         ),
+        "from": _moment_param(
+            "From", "Only objects that were put from this moment on. Empty: from the oldest on."
+        ),
+        "to": _moment_param("To", "Only objects that were put before this moment. Empty: to the newest."),
         "wait_minutes": Param(
             default=60,
             type="integer",
@@ -276,6 +310,10 @@ def _params(source: Source[FilesContract]) -> dict[str, Param]:
             description="Only log what would be loaded.",
         ),
     }
+
+
+def _moment_param(title: str, description: str) -> Param:
+    return Param(default=None, type=["null", "string"], format="date-time", title=title, description=description)
 
 
 def ingest_kafka_dag(source: Source[KafkaContract]) -> DAG:
@@ -307,6 +345,9 @@ def ingest_kafka_dag(source: Source[KafkaContract]) -> DAG:
             batch_size="{{ params.batch_size or '' }}",
             flush_interval="{{ params.flush_interval or '' }}",
             accept_gap="{{ params.accept_gap or '' }}",
+            sent_from="{{ params['from'] or '' }}",
+            sent_to="{{ params.to or '' }}",
+            offsets="{{ params.offsets or '' }}",
             map_index_template="{{ task.group['label'] }}",
             execution_timeout=_DRAIN_TIMEOUT,
             outlets=[table_asset(contract.target)],
@@ -362,5 +403,16 @@ def _drain_params(source: Source[KafkaContract]) -> dict[str, Param]:
             title="Accept gap",
             description="Why messages that Kafka deleted before they were read are recorded as missing. "
             "Empty: a gap stops the drain, unless the contract says otherwise.",
+        ),
+        "from": _moment_param(
+            "From", "Backfill: what was sent from this moment on, of what lies before where reading began."
+        ),
+        "to": _moment_param("To", "Backfill: what was sent before this moment."),
+        "offsets": Param(
+            default=None,
+            type=["null", "string"],
+            title="Offsets",
+            description="Backfill: topic/partition:first-next, as in pgr-events/0:1000-2000; next is the first "
+            "behind them.",
         ),
     }

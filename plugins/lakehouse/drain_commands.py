@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
+from datetime import datetime
 from types import FrameType
 
 import click
@@ -19,6 +20,7 @@ from rich.table import Table
 from lakehouse.broker import KafkaBroker, broker_settings
 from lakehouse.contracts import KafkaContract
 from lakehouse.drain.assignment import AcceptedGap
+from lakehouse.drain.backfill import asked_backfill
 from lakehouse.drain.drain import Drain
 from lakehouse.drain.flush import FlushReport
 from lakehouse.drain.lag import read_lag
@@ -26,6 +28,9 @@ from lakehouse.drain.limits import DrainWindow, FlushLimits
 from lakehouse.drain.positions import Positions
 from lakehouse.engine import TrinoEngine, connect_with
 from lakehouse.load.ledger import Ledger
+from lakehouse.load.offset_range import OffsetRange
+from lakehouse.load.period import Period
+from lakehouse.parameter_types import Moment, Offsets
 from lakehouse.settings import SettingError, Settings, read_environment
 from lakehouse.sources import read_source
 from lakehouse.store import store_of
@@ -46,6 +51,14 @@ from lakehouse.store import store_of
     metavar="REASON",
     help="Record messages that Kafka no longer holds as missing, for this reason, and go on.",
 )
+@click.option("--from", "begin", type=Moment(), help="Backfill what was sent from this moment on, ISO 8601.")
+@click.option("--to", "end", type=Moment(), help="Backfill what was sent before this moment.")
+@click.option(
+    "--offsets",
+    type=Offsets(),
+    metavar="TOPIC/PARTITION:FIRST-NEXT",
+    help="Backfill these offsets; NEXT is the first behind them.",
+)
 def drain(  # noqa: PLR0917  (click passes options so)
     source: str,
     follow: bool,  # noqa: FBT001
@@ -53,11 +66,22 @@ def drain(  # noqa: PLR0917  (click passes options so)
     batch_size: int | None,
     flush_interval: float | None,
     accept_gap: str | None,
+    begin: datetime | None,
+    end: datetime | None,
+    offsets: OffsetRange | None,
 ) -> None:
     """Load what is new in the topics of SOURCE, without Airflow.
 
     Ends when everything is loaded that was there when it began. Any number of drains may run at once.
+
+    With --from, --to or --offsets only what lies before where reading began is loaded, and is not loaded yet; the
+    drains of what is new go on undisturbed.
     """
+    backfill = asked_backfill(
+        offsets=offsets, period=None if begin is None and end is None else Period(begin, end)
+    )
+    if backfill is not None and (follow or accept_gap):
+        raise click.UsageError("A backfill ends by itself, and has no gaps to accept.")
     environment = read_environment()
     settings = Settings.from_environment(environment)
     found = read_source(source, kind=KafkaContract)
@@ -71,6 +95,7 @@ def drain(  # noqa: PLR0917  (click passes options so)
         names=settings.names,
         limits=FlushLimits.of(found.contract, environment=environment, records=batch_size, seconds=flush_interval),
         window=DrainWindow(seconds=None if minutes is None else minutes * 60, until_end=not follow),
+        backfill=backfill,
         accepted_gap=AcceptedGap(actor=getpass.getuser(), reason=accept_gap) if accept_gap else None,
         run="lakehouse drain",
         stop=_stopped_by_signals(),

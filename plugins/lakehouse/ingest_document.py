@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import jinja2
 
 from lakehouse.contracts import FilesContract, KafkaContract, RowsContract
+from lakehouse.contracts.after_load import AfterLoad, AfterLoadAction
 from lakehouse.contracts.contract import ColumnRule, Unmapped
 from lakehouse.load.rows import MOST_ROWS
 from lakehouse.paths import INCLUDE
@@ -37,7 +38,7 @@ def _rendered(name: str, **context: object) -> str:
     # Renders Markdown, which Airflow makes safe to show.
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # noqa: S701
     template = environment.from_string((_DOCUMENTS / name).read_text(encoding="utf-8"))
-    return template.render(context, describe=_describe)
+    return template.render(context, describe=_describe, describe_after_load=_describe_after_load)
 
 
 def _describe(rule: ColumnRule) -> str:
@@ -53,6 +54,18 @@ def _describe(rule: ColumnRule) -> str:
         "JSON text" if rule.json_text else "",
     ]
     return ", ".join(part for part in parts if part)
+
+
+def _describe_after_load(section: AfterLoad) -> str:
+    match section.action:
+        case AfterLoadAction.TAG:
+            return "gets the tag `lakehouse=loaded`"
+        case AfterLoadAction.ARCHIVE:
+            return f"is moved to `{section.prefix}`, unless rejects of it are open"
+        case AfterLoadAction.DELETE:
+            return f"is deleted, {section.days} days later, unless rejects of it are open"
+        case _:
+            return "stays"
 
 
 def _describe_field(field: str | tuple[str, ...] | None) -> str:

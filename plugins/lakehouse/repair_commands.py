@@ -8,7 +8,6 @@ import json
 import sys
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import click
 from rich.console import Console
@@ -17,9 +16,11 @@ from rich.table import Table
 from lakehouse.contracts.reason import Reason
 from lakehouse.engine import TrinoEngine, connect_with
 from lakehouse.load.ledger import Ledger
-from lakehouse.repair.asking import asked_ranges, moment, stated_reason
-from lakehouse.repair.errors import NoMomentError
-from lakehouse.repair.listing import LedgerEntry, OpenReject, Period, list_loads, list_rejects
+from lakehouse.load.period import Period
+from lakehouse.parameter_types import Moment
+from lakehouse.repair.asking import asked_ranges, stated_reason
+from lakehouse.repair.listing import LedgerEntry, OpenReject, list_loads, list_rejects
+from lakehouse.repair.originals import missing_original
 from lakehouse.repair.replay import Replay, ReplayFilter
 from lakehouse.repair.unload import WHOLE, Unload
 from lakehouse.settings import Settings
@@ -27,19 +28,7 @@ from lakehouse.sources import read_source
 from lakehouse.store import store_of
 
 _TIME = "%Y-%m-%d %H:%M:%S"
-_KINDS = ("load", "gap", "unload_intent", "unload", "replay", "retention", "erasure")
-
-
-class Moment(click.ParamType):  # type: ignore[type-arg]
-    """A moment in ISO 8601; without an offset it is UTC."""
-
-    name = "moment"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        try:
-            return moment(str(value))
-        except NoMomentError as error:
-            self.fail(str(error), param, ctx)
+_KINDS = ("load", "gap", "unload_intent", "unload", "replay", "tag", "archive", "delete", "retention", "erasure")
 
 
 _FORMAT = click.option(
@@ -139,6 +128,7 @@ def unload(  # noqa: PLR0917  (click passes options so)
     Without --yes, nothing is done. Run the same again whenever you do not know how it ended. Silver and gold
     follow with their next run.
     """
+    settings = Settings.from_environment()
     engine = _engine()
     ledger = Ledger(engine=engine, run="lakehouse unload")
     found = asked_ranges(
@@ -160,6 +150,10 @@ def unload(  # noqa: PLR0917  (click passes options so)
         report = what.run(each, reload=reload)
         stays = "the next load takes it again" if report.reloads_as else "it stays out"
         click.echo(f"{each.source}: {report.rows:,} rows and {report.rejects:,} judgements taken out; {stays}")
+        if report.reloads_as and (
+            missing := missing_original(each, engine=engine, store=store_of(settings), ledger=ledger)
+        ):
+            click.echo(missing, err=True)
 
 
 @click.command()

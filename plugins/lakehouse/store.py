@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 import boto3
+from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 _NOT_FOUND = frozenset({"404", "NoSuchKey", "NotFound"})
 _CHANGED = frozenset({"412", "PreconditionFailed"})
+#: A copy in one request may be too slow for the time that one has; S3 allows 5 GB.
+_COPIED_AT_ONCE = 1024**3
 _REFUSED = frozenset({"403", "401", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket"})
 
 
@@ -131,6 +134,54 @@ class ObjectStore:
         # upload_file would wrap what the store answers in an error of its own, without the code.
         with path.open("rb") as content, _translated(f"put s3://{bucket}/{key}", bucket=bucket, key=key):
             self._client.upload_fileobj(content, bucket, key)
+
+    def copy_version(self, version: ObjectVersion, *, key: str) -> ObjectVersion:
+        """Copy exactly this version to another key of its bucket; returns the copy that is there then.
+
+        :raises SourceChangedError: the object has another etag by now.
+        :raises ObjectNotFoundError: the object is gone.
+        """
+        with _translated(f"copy {version.uri}", bucket=version.bucket, key=version.key, etag=version.etag):
+            self._client.copy(
+                {"Bucket": version.bucket, "Key": version.key},
+                version.bucket,
+                key,
+                ExtraArgs={"CopySourceIfMatch": f'"{version.etag}"'},
+                Config=TransferConfig(
+                    multipart_threshold=_COPIED_AT_ONCE, multipart_chunksize=_COPIED_AT_ONCE // 4
+                ),
+            )
+        return self.head(bucket=version.bucket, key=key)
+
+    def add_tags(self, version: ObjectVersion, tags: Mapping[str, str]) -> None:
+        """Give an object tags beside those that it has. S3 cannot pin this to a version."""
+        place = {"bucket": version.bucket, "key": version.key}
+        with _translated(f"tag {version.uri}", **place):
+            found = self._client.get_object_tagging(Bucket=version.bucket, Key=version.key)["TagSet"]
+            every = {tag["Key"]: tag["Value"] for tag in found} | dict(tags)
+            self._client.put_object_tagging(
+                Bucket=version.bucket,
+                Key=version.key,
+                Tagging={"TagSet": [{"Key": name, "Value": value} for name, value in every.items()]},
+            )
+
+    def remove_tags(self, version: ObjectVersion, tags: Collection[str]) -> None:
+        """Take tags from an object, and leave the others."""
+        with _translated(f"tag {version.uri}", bucket=version.bucket, key=version.key):
+            found = self._client.get_object_tagging(Bucket=version.bucket, Key=version.key)["TagSet"]
+            self._client.put_object_tagging(
+                Bucket=version.bucket,
+                Key=version.key,
+                Tagging={"TagSet": [tag for tag in found if tag["Key"] not in tags]},
+            )
+
+    def delete_version(self, version: ObjectVersion) -> None:
+        """Delete an object if it is exactly this version, where the store honours If-Match.
+
+        :raises SourceChangedError: it is another version, or gone.
+        """
+        with _translated(f"delete {version.uri}", bucket=version.bucket, key=version.key, etag=version.etag):
+            self._client.delete_object(Bucket=version.bucket, Key=version.key, IfMatch=f'"{version.etag}"')
 
     def delete(self, *, bucket: str, key: str) -> None:
         """Delete an object; one that is not there is no error."""

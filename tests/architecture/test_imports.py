@@ -34,7 +34,7 @@ ROOMS = (
     ("operators",),
     ("ingest_document", "row_insertion"),
     ("dag_factory",),
-    ("transform_groups",),
+    ("transform_groups", "parameter_types"),
     ("web", "sql_shell", "preloading", "drain_commands", "repair_commands", "removal_commands", "status_commands"),
     ("cli",),
 )

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import copy
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import ParamValidationError
 
+from lakehouse.contracts import load_contract
 from lakehouse.dag_factory import ingest_files_dag, table_asset
 from lakehouse.maintenance import ATTEMPT_RETENTION
+from lakehouse.paths import CONTRACTS
 from lakehouse.sources import Source, read_source
 
 
@@ -42,11 +45,44 @@ def test_schedule_and_owner_are_the_contracts(source: Source):
 
 
 def test_a_run_without_params_loads_everything_at_once(dag: DAG):
-    assert dag.params.dump() == {"key": None, "wait_minutes": 60, "dry_run": False}
+    assert dag.params.dump() == {"key": None, "from": None, "to": None, "wait_minutes": 60, "dry_run": False}
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("key", 7), ("wait_minutes", -1), ("wait_minutes", "soon"), ("dry_run", "maybe")]
+    ("text", "tasks"),
+    [
+        ("", set()),
+        ("overwrite: supersede\n", {"supersede"}),
+        ("after_load: {action: archive, prefix: archive/}\n", {"after_load"}),
+        ("overwrite: supersede\nafter_load: {action: tag}\n", {"supersede", "after_load"}),
+    ],
+)
+def test_what_comes_after_loads_is_the_contracts_and_hides_no_failure_of_the_report(
+    source: Source, tmp_path: Path, text: str, tasks: set[str]
+):
+    path = tmp_path / "pgr_events_csv.yaml"
+    shipped = (CONTRACTS / path.name).read_text(encoding="utf-8").replace("overwrite: add\n", "")
+    path.write_text(shipped + text, encoding="utf-8")
+    contract = load_contract(path, {source.table.name: source.table}, environment={})
+    dag = ingest_files_dag(Source(contract=contract, table=source.table))
+    assert {task.task_id for task in dag.tasks} - {
+        "wait",
+        "plan",
+        "load.stage",
+        "load.insert",
+        "load.drop",
+        "report",
+    } == tasks
+    for task_id in tasks:
+        task = dag.task_dict[task_id]
+        assert task.upstream_task_ids == {"plan", "load.insert"}
+        assert task.downstream_task_ids == set()
+        assert task.trigger_rule == dag.task_dict["report"].trigger_rule
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("key", 7), ("from", 7), ("wait_minutes", -1), ("wait_minutes", "soon"), ("dry_run", "maybe")],
 )
 def test_a_param_of_another_kind_is_refused(dag: DAG, name: str, value: object):
     with pytest.raises(ParamValidationError, match=name):

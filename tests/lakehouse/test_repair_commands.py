@@ -16,7 +16,8 @@ from lakehouse import repair_commands
 from lakehouse.cli import main
 from lakehouse.contracts.reason import Reason
 from lakehouse.errors import CommitConflictError
-from lakehouse.repair.listing import LedgerEntry, OpenReject, Period
+from lakehouse.load.period import Period
+from lakehouse.repair.listing import LedgerEntry, OpenReject
 from lakehouse.repair.replay import ReplayFilter, ReplayReport
 from lakehouse.repair.unload import WHOLE, UnloadRange, UnloadReport
 

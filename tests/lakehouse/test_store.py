@@ -269,3 +269,48 @@ def test_store_of_settings_speaks_to_its_endpoint_with_the_bucket_in_the_path():
     client = store_of(settings)._client
     url = client.generate_presigned_url("get_object", Params=REQUEST)
     assert url.startswith("http://127.0.0.1:9100/warehouse/staging/events.csv?")
+
+
+class TestActingOnOneVersion:
+    def test_a_copy_is_pinned_to_the_version_and_told_as_it_is_then(self, store, answers):
+        head = {"ETag": f'"{ETAG}"', "ContentLength": len(CONTENT), "LastModified": MOMENT}
+        answers.add_response("head_object", head)
+        answers.add_response(
+            "copy_object",
+            {},
+            {
+                "Bucket": "warehouse",
+                "Key": "archive/events.csv",
+                "CopySource": {"Bucket": VERSION.bucket, "Key": VERSION.key},
+                "CopySourceIfMatch": f'"{ETAG}"',
+            },
+        )
+        answers.add_response("head_object", head, {"Bucket": "warehouse", "Key": "archive/events.csv"})
+        copy = store.copy_version(VERSION, key="archive/events.csv")
+        assert (copy.key, copy.etag, copy.size) == ("archive/events.csv", ETAG, len(CONTENT))
+
+    def test_a_copy_of_another_version_is_none(self, store, answers):
+        head = {"ETag": '"other"', "ContentLength": 1, "LastModified": MOMENT}
+        answers.add_response("head_object", head)
+        answers.add_client_error("copy_object", "PreconditionFailed", http_status_code=412)
+        with pytest.raises(SourceChangedError):
+            store.copy_version(VERSION, key="archive/events.csv")
+
+    def test_a_deletion_is_pinned_to_the_version(self, store, answers):
+        answers.add_response("delete_object", {}, REQUEST | {"IfMatch": f'"{ETAG}"'})
+        store.delete_version(VERSION)
+
+    @each_refusal
+    def test_a_refused_deletion_is_told_apart(self, store, answers, refusal):
+        answers.add_client_error("delete_object", refusal.code, http_status_code=refusal.status)
+        with pytest.raises(refusal.error):
+            store.delete_version(VERSION)
+
+    def test_tags_come_beside_those_that_are_there_and_go_alone(self, store, answers):
+        theirs, ours = {"Key": "of", "Value": "others"}, {"Key": "lakehouse", "Value": "loaded"}
+        answers.add_response("get_object_tagging", {"TagSet": [theirs]}, REQUEST)
+        answers.add_response("put_object_tagging", {}, REQUEST | {"Tagging": {"TagSet": [theirs, ours]}})
+        store.add_tags(VERSION, {"lakehouse": "loaded"})
+        answers.add_response("get_object_tagging", {"TagSet": [theirs, ours]}, REQUEST)
+        answers.add_response("put_object_tagging", {}, REQUEST | {"Tagging": {"TagSet": [theirs]}})
+        store.remove_tags(VERSION, {"lakehouse"})

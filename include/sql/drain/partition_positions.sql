@@ -12,6 +12,17 @@ registered as (
     inner join wanted on sources.source_digest = wanted.digest
 ),
 
+-- where reading began is an empty range: what lies before it was backfilled, and says nothing of what is next
+begun as (
+    select
+        ledger.source_id,
+        min(ledger.first_position) as start_position
+    from {{ ledger | identifier }} as ledger
+    inner join registered on ledger.source_id = registered.source_id
+    where ledger.kind = 'load' and ledger.first_position = ledger.next_position
+    group by ledger.source_id
+),
+
 ranges as (
     select
         ledger.source_id,
@@ -24,7 +35,10 @@ ranges as (
         ) as covered_until
     from {{ ledger | identifier }} as ledger
     inner join registered on ledger.source_id = registered.source_id
-    where ledger.kind in ('load', 'gap')
+    left join begun on ledger.source_id = begun.source_id
+    where
+        ledger.kind in ('load', 'gap')
+        and ledger.first_position >= coalesce(begun.start_position, 0)
 ),
 
 recorded as (

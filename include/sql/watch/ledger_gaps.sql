@@ -3,6 +3,17 @@ with wanted as (
     from unnest(cast(json_parse({{ bind(contracts) }}) as array(varchar))) as listed (contract)
 ),
 
+recorded as (
+    select
+        ledger.*,
+        -- where reading a partition began is an empty range
+        min(if(ledger.source_kind = 'partition' and ledger.first_position = ledger.next_position, ledger.first_position))
+            over (partition by ledger.source_id, ledger.target) as start_position
+    from {{ ledger | identifier }} as ledger
+    inner join wanted on ledger.contract = wanted.contract
+    where ledger.kind in ('load', 'gap')
+),
+
 ranges as (
     select
         ledger.source_id,
@@ -10,6 +21,7 @@ ranges as (
         ledger.contract,
         ledger.first_position,
         ledger.finished_at,
+        ledger.start_position,
         -- the positions before a file's first range are missing too; a partition may start anywhere
         coalesce(
             max(ledger.next_position) over (
@@ -19,9 +31,7 @@ ranges as (
             ),
             if(ledger.source_kind = 'partition', ledger.first_position, 0)
         ) as covered_until
-    from {{ ledger | identifier }} as ledger
-    inner join wanted on ledger.contract = wanted.contract
-    where ledger.kind in ('load', 'gap')
+    from recorded as ledger
 )
 
 select
@@ -31,5 +41,8 @@ select
     min(source) as example,
     min(finished_at) as since
 from ranges
-where first_position > covered_until
+where
+    first_position > covered_until
+    -- what was backfilled before the start of a partition need not reach to it
+    and (start_position is null or first_position > start_position)
 group by contract

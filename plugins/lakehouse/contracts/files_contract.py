@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from lakehouse.contracts.after_load import AfterLoad
 from lakehouse.contracts.contract import (
     Contract,
     Cron,
@@ -40,6 +41,7 @@ class Overwrite(StrEnum):
 
     ADD = "add"
     SUPERSEDE = "supersede"
+    """The new version is loaded, then the old one is taken out of bronze."""
 
 
 class Partial(StrEnum):
@@ -150,11 +152,12 @@ class FilesContract(Contract):
     events: Annotated[dict[Identifier, EventRule], Field(max_length=100)] = {}  # noqa: RUF012 (pydantic copies it)
     """The events that one record stands for, by name. The event in place k of n has position record * n + k, so
     another order, or another number, makes other keys."""
-    overwrite: Annotated[Overwrite, _not_yet(Overwrite.SUPERSEDE)] = Overwrite.ADD
+    overwrite: Overwrite = Overwrite.ADD
     partial: Annotated[Partial, _not_yet(Partial.ALLOWED)] = Partial.FORBIDDEN
     schedule: Cron | None = None
     """Cron of the sweep that finds what no arrival announced. Without one, a run is started by hand only."""
     arrival: Arrival = Arrival()
+    after_load: AfterLoad = AfterLoad()
 
     @model_validator(mode="after")
     def _sweeps_what_it_watches(self) -> FilesContract:
@@ -166,6 +169,12 @@ class FilesContract(Contract):
     def is_watched(self) -> bool:
         """Whether a load is started by objects that come, with a sweep behind it for those that nobody noticed."""
         return self.schedule is not None and self.arrival.watched
+
+    @model_validator(mode="after")
+    def _archives_where_it_does_not_look(self) -> FilesContract:
+        if self.may_take_what_is_archived_by(self):
+            raise PydanticCustomError("archive", "It would load again what it archives")
+        return self
 
     @model_validator(mode="after")
     def _has_sections_of_its_format(self) -> FilesContract:
@@ -246,6 +255,15 @@ class FilesContract(Contract):
             and self.key_glob.overlaps(other.key_glob)
             and self.may_be_of(other.origin.format)
             and other.may_be_of(self.origin.format)
+        )
+
+    def may_take_what_is_archived_by(self, other: FilesContract) -> bool:
+        """Whether some key under the archive prefix of a contract may be this one's."""
+        prefix = other.after_load.prefix
+        return (
+            prefix is not None
+            and self.origin.bucket == other.origin.bucket
+            and self.key_glob.overlaps(Glob(f"{prefix}**"))
         )
 
     def may_be_of(self, file_format: Format) -> bool:

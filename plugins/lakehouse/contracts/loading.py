@@ -6,7 +6,7 @@ import difflib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, permutations
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -38,6 +38,9 @@ _REMEDIES = {
     "section": "Remove the section, or correct from.format.",
     "events": "Leave out when of the event that every record is, and unknown_columns.",
     "arrival": "Add a schedule: it finds what nobody noticed, and what came while the DAG was paused.",
+    "archive_prefix": "Write a folder such as archive/parking/; not under _spool/ or _staging_metastore/.",
+    "after_load": "An archive has a prefix, a deletion has days, keep and tag have neither.",
+    "archive": "Give after_load.prefix a folder that from.key cannot match.",
     "topic": "Topics have up to 249 letters, digits, ., _ and -.",
     "pattern": "Write a regular expression that whole names of topics match.",
     "topics": "Give one of the two.",
@@ -80,6 +83,8 @@ def load_contracts(
     for (first, _), (second, document) in combinations(loaded, 2):
         if first.overlaps(second):
             problems.append(_overlap_problem(first, document))
+    for (taker, _), (archiver, document) in permutations(loaded, 2):
+        problems += _archive_problems(taker, archiver, document)
     if problems:
         raise ContractError(problems)
     return {contract.name: contract for contract, _ in loaded}
@@ -115,6 +120,16 @@ def _overlap_problem(first: AnyContract, document: Document) -> ContractProblem:
             return document.problem(("from",), problem, "A message is loaded once: keep one of the two contracts.")
         case _:
             raise AssertionError(first)
+
+
+def _archive_problems(taker: AnyContract, archiver: AnyContract, document: Document) -> Iterator[ContractProblem]:
+    if (
+        isinstance(taker, FilesContract)
+        and isinstance(archiver, FilesContract)
+        and taker.may_take_what_is_archived_by(archiver)
+    ):
+        problem = f"{taker.name} would load again what is archived there ({taker.origin.key})."
+        yield document.problem(("after_load", "prefix"), problem, "Name a folder that no contract looks into.")
 
 
 def _explained(document: Document, details: ErrorDetails) -> ContractProblem:

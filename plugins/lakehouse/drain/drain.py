@@ -19,6 +19,7 @@ from enum import Enum, auto
 from lakehouse.broker import Broker, PartitionConsumer, Polled, TopicPartition
 from lakehouse.contracts.kafka_contract import KafkaContract
 from lakehouse.drain.assignment import AcceptedGap, AssignedPartition, assign_partitions, identify
+from lakehouse.drain.backfill import Backfill, assign_backfill
 from lakehouse.drain.collector import Collector
 from lakehouse.drain.errors import TopicReplacedError
 from lakehouse.drain.flush import Flusher, FlushReport
@@ -75,6 +76,8 @@ class _Next(Enum):
 class Drain:
     """Drains the topics of one contract.
 
+    :param backfill: read this alone, and only what lies before where reading began; the positions of the live
+        drain and of the group stay where they are. Ends when it is recorded.
     :param only: source ids of the partitions to drain; by default all, those too that are added meanwhile.
     :param processes: that judge messages when many wait; else what the setting says.
     :param stop: ends the drain, after a last flush, when it is set.
@@ -94,6 +97,7 @@ class Drain:
         names: StorageNames,
         limits: FlushLimits,
         window: DrainWindow | None = None,
+        backfill: Backfill | None = None,
         only: Collection[str] | None = None,
         processes: int | None = None,
         accepted_gap: AcceptedGap | None = None,
@@ -112,6 +116,7 @@ class Drain:
         self._names = names
         self._limits = limits
         self._window = window or DrainWindow()
+        self._backfill = backfill
         self._only = only
         self._accepted_gap = accepted_gap
         self._stop = stop or threading.Event()
@@ -152,7 +157,8 @@ class Drain:
                 self._engine, catalog=self._names.catalog, table=self._table, tables=self._ledger.tables
             )
         )
-        self._warn_of_members()
+        if self._backfill is None:
+            self._warn_of_members()
         self._flusher.finish_leftovers()
         consumer = self._broker.consumer(self._contract.origin.group)
         try:
@@ -170,22 +176,32 @@ class Drain:
         return Judging(JudgeMaker(JsonBlockJudge, self._contract, self._table), processes=self._processes)
 
     def _plan(self) -> tuple[AssignedPartition, ...]:
-        partitions = self._patience.through(
-            lambda: assign_partitions(
-                self._contract,
-                broker=self._broker,
-                positions=self._positions,
-                only=self._only,
-                accepted_gap=self._accepted_gap,
-                clock=self._clock,
-            )
-        )
+        partitions = self._patience.through(self._assign)
         for partition in partitions:
             self._ends.setdefault(partition.source_id, partition.end)
             _LOG.info("%s from offset %d of %d", partition.identity.uri, partition.position, partition.end)
-        self._report.partitions = len(partitions)
+        self._report.partitions = max(self._report.partitions, len(partitions))
         self._on_step("planned")
         return partitions
+
+    def _assign(self) -> tuple[AssignedPartition, ...]:
+        if self._backfill is not None:
+            return assign_backfill(
+                self._contract,
+                self._backfill,
+                broker=self._broker,
+                positions=self._positions,
+                only=self._only,
+                clock=self._clock,
+            )
+        return assign_partitions(
+            self._contract,
+            broker=self._broker,
+            positions=self._positions,
+            only=self._only,
+            accepted_gap=self._accepted_gap,
+            clock=self._clock,
+        )
 
     def _read(
         self,
@@ -261,7 +277,7 @@ class Drain:
 
     def _commit(self, consumer: PartitionConsumer, positions: Mapping[TopicPartition, int]) -> None:
         """Tell tools that show lag; the ledger has what counts."""
-        if not positions:
+        if not positions or self._backfill is not None:
             return
         try:
             consumer.commit(positions)
@@ -277,6 +293,9 @@ class Drain:
     def _is_over(self, reading: _Reading) -> bool:
         if self._stop.is_set() or (self._deadline is not None and self._monotonic() >= self._deadline):
             return True
+        if self._backfill is not None:
+            # What is recorded is planned no more.
+            return not reading.partitions
         return self._window.until_end and self._has_reached_ends(reading)
 
     def _has_reached_ends(self, reading: _Reading) -> bool:
@@ -292,7 +311,8 @@ class Drain:
             return False
         planned = {partition.identity.digest for partition in partitions}
         found = {identity.digest for identity in now.values()}
-        has_changed = bool(planned - found) if self._only is not None else planned != found
+        is_part = self._only is not None or self._backfill is not None
+        has_changed = bool(planned - found) if is_part else planned != found
         if has_changed:
             _LOG.info("The topics' partitions have changed: planning again")
         return has_changed

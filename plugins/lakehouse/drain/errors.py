@@ -55,3 +55,25 @@ class TopicReplacedError(TransientError):
             remedy="The next plan takes the topic that is there now, as a new source.",
         )
         self.topic = topic
+
+
+class NotOfTopicsError(TerminalError):
+    """Somebody asks for offsets of a partition that the contract does not have."""
+
+    def __init__(self, *, source: str, contract: str) -> None:
+        super().__init__(
+            f"{source} is no partition of the topics of {contract}.",
+            remedy=f"`lakehouse lag {contract}` shows those that there are.",
+        )
+        self.source = source
+        self.contract = contract
+
+
+class BackfillUnclearError(TerminalError):
+    """Somebody asks for offsets and for a period at once."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Offsets and a period are named at once.",
+            remedy="Name what is to be backfilled by offsets of one partition, or by a period for all of them.",
+        )

@@ -23,7 +23,8 @@ _TRIES = 10
 class RecordedPosition:
     """How far a partition is recorded.
 
-    :param next_position: the first offset that no ledger row covers; None where nothing is recorded.
+    :param next_position: the first offset, from where reading began, that no ledger row covers; None where nothing
+        is recorded.
     :param until: where the next recorded range begins, if there is one behind a hole.
     """
 
@@ -91,6 +92,20 @@ class Positions:
             contract=self._contract.name,
         )
         return bool(self._engine.execute(statement).scalar)
+
+    def begun(self, source_ids: Sequence[str]) -> dict[str, tuple[int, list[tuple[int, int]]]]:
+        """Where reading each partition began, and the ranges before that of which the ledger says something."""
+        if not source_ids:
+            return {}
+        statement = render(
+            "drain/backfilled_ranges.sql",
+            ledger=self._ledger.tables.ledger,
+            source_ids=json.dumps(list(source_ids)),
+        )
+        return {
+            source_id: (start, [(first, next_position) for first, next_position in ranges or ()])
+            for source_id, start, ranges in self._engine.execute(statement).rows
+        }
 
     def register(self, identities: Sequence[PartitionIdentity]) -> dict[PartitionIdentity, str]:
         """Give new partitions their source ids."""

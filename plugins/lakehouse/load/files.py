@@ -11,6 +11,7 @@ from lakehouse.errors import StagingGoneError
 from lakehouse.load.attempt import Manifest
 from lakehouse.load.ledger import Clock, Ledger, system_clock
 from lakehouse.load.pause import Pause, pause_for_others, through_conflicts
+from lakehouse.load.period import Period
 from lakehouse.load.plan import Plan, PlanLimits, plan_files
 from lakehouse.load.preflight import preflight
 from lakehouse.load.protocol import InsertReport, LoadProtocol, StepDone, drop_attempt, read_manifest
@@ -35,6 +36,7 @@ def load_files(
     names: StorageNames,
     clock: Clock = system_clock,
     pattern: str | None = None,
+    modified: Period | None = None,
     limits: PlanLimits | None = None,
     partitions_per_statement: int = PARTITIONS_PER_STATEMENT,
     run: str = "",
@@ -51,7 +53,7 @@ def load_files(
     """
     ledger = Ledger(engine=engine, clock=clock, run=run)
     preflight(engine, catalog=names.catalog, table=table, tables=ledger.tables)
-    plan = plan_files(contract, store=store, ledger=ledger, pattern=pattern, limits=limits)
+    plan = plan_files(contract, store=store, ledger=ledger, pattern=pattern, modified=modified, limits=limits)
     if on_planned is not None:
         on_planned(plan)
     protocol = LoadProtocol(engine=engine, ledger=ledger, table=table, names=names, clock=clock, on_step=on_step)

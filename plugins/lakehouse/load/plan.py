@@ -15,6 +15,7 @@ from lakehouse.contracts.glob import Glob
 from lakehouse.errors import ObjectNotFoundError, TerminalError
 from lakehouse.identity import ObjectVersion, SourceIdentity
 from lakehouse.load.ledger import Ledger, Refusal, SourceProgress
+from lakehouse.load.period import Period
 from lakehouse.store import ObjectStore
 
 #: The second finds what came while the sources of the first were registered; what comes later has its own event.
@@ -147,6 +148,7 @@ def plan_files(
     store: ObjectStore,
     ledger: Ledger,
     pattern: str | None = None,
+    modified: Period | None = None,
     limits: PlanLimits | None = None,
     register: bool = True,
 ) -> Plan:
@@ -157,6 +159,7 @@ def plan_files(
 
     :param pattern: a key or a glob that narrows the contract's own; must be matched by the contract too. It asks
         for what was refused, too.
+    :param modified: only objects that were put in this period, as the store dates them. It asks like a pattern.
     :param register: whether new sources are given their id in the registry; a dry run does not.
     :raises ObjectNotFoundError: ``pattern`` names one key, and there is no such object.
     :raises NotOfSourceError: ``pattern`` names an object that the contract does not take.
@@ -164,7 +167,7 @@ def plan_files(
     :raises SourceIdentityError: two objects have one digest.
     """
     limits = limits or PlanLimits()
-    survey = _Survey(contract, store=store, ledger=ledger, pattern=pattern, most=limits.objects)
+    survey = _Survey(contract, store=store, ledger=ledger, pattern=pattern, modified=modified, most=limits.objects)
     sources: list[PlannedSource] = []
     for _ in range(_LOOKS):
         pending = survey.look()
@@ -191,12 +194,20 @@ class _Survey:
     """
 
     def __init__(
-        self, contract: FilesContract, *, store: ObjectStore, ledger: Ledger, pattern: str | None, most: int
+        self,
+        contract: FilesContract,
+        *,
+        store: ObjectStore,
+        ledger: Ledger,
+        pattern: str | None,
+        modified: Period | None,
+        most: int,
     ) -> None:
         self._contract = contract
         self._store = store
         self._ledger = ledger
         self._pattern = pattern
+        self._modified = modified
         self._room = most
         self._glob = contract.key_glob if pattern is None else Glob(key_of(pattern, contract=contract))
         self.seen: set[tuple[str, str, int]] = set()
@@ -213,7 +224,7 @@ class _Survey:
         for versions in _chunks(self._unseen(), _LOOKUP):
             progress = self._ledger.progress([version.digest for version in versions])
             unfinished = [known.source_id for known in progress.values() if not known.is_complete]
-            asked_for = self._pattern is not None
+            asked_for = self._pattern is not None or self._modified is not None
             refusals = {} if asked_for else self._ledger.refused(unfinished, terms=self._contract.terms)
             for version in versions:
                 known = progress.get(version.digest)
@@ -233,26 +244,34 @@ class _Survey:
         return pending
 
     def _unseen(self) -> Iterator[ObjectVersion]:
-        for version in self._listing():
+        for version in _listing(self._contract, store=self._store, glob=self._glob, modified=self._modified):
             # Not by digest: two objects that share one are to be noticed.
             mark = (version.key, version.etag, version.size)
             if mark not in self.seen:
                 self.seen.add(mark)
                 yield version
 
-    def _listing(self) -> Iterator[ObjectVersion]:
-        bucket, glob = self._contract.origin.bucket, self._glob
-        found = False
-        for version in self._store.list_objects(bucket=bucket, prefix=glob.literal_prefix):
-            if not glob.matches(version.key):
+
+def loaded_objects(
+    contract: FilesContract, *, store: ObjectStore, ledger: Ledger
+) -> Iterator[dict[str, ObjectVersion]]:
+    """The objects of a contract that are there in the version that the ledger has to its end, by source id.
+
+    They come some thousands at a time, in key order.
+
+    :raises SourceIdentityError: two objects have one digest.
+    """
+    for versions in _chunks(_listing(contract, store=store, glob=contract.key_glob), _LOOKUP):
+        progress = ledger.progress([version.digest for version in versions])
+        loaded = {}
+        for version in versions:
+            known = progress.get(version.digest)
+            if known is None:
                 continue
-            found = True
-            if self._contract.matches(bucket, version.key):
-                yield version
-            elif version.key == glob.pattern:
-                raise NotOfSourceError(uri=version.uri, contract=self._contract)
-        if not found and self.is_of_one_key:
-            raise ObjectNotFoundError(bucket=bucket, key=glob.pattern)
+            known.require(version)
+            if known.is_complete and not known.is_unloaded:
+                loaded[known.source_id] = version
+        yield loaded
 
 
 def remaining(batch: Batch, *, ledger: Ledger) -> Batch:
@@ -295,6 +314,24 @@ def cut(sources: Iterable[PlannedSource], *, batch_bytes: int, limits: PlanLimit
             run_bytes += source.size
     if run:
         yield Batch(sources=tuple(run))
+
+
+def _listing(
+    contract: FilesContract, *, store: ObjectStore, glob: Glob, modified: Period | None = None
+) -> Iterator[ObjectVersion]:
+    bucket = contract.origin.bucket
+    found = False
+    for version in store.list_objects(bucket=bucket, prefix=glob.literal_prefix):
+        if not glob.matches(version.key):
+            continue
+        found = True
+        if contract.matches(bucket, version.key):
+            if modified is None or version.last_modified in modified:
+                yield version
+        elif version.key == glob.pattern:
+            raise NotOfSourceError(uri=version.uri, contract=contract)
+    if not found and glob.literal_prefix == glob.pattern:
+        raise ObjectNotFoundError(bucket=bucket, key=glob.pattern)
 
 
 def key_of(pattern: str, *, contract: FilesContract) -> str:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from lakehouse.drain.assignment import AcceptedGap
+from lakehouse.drain.backfill import asked_backfill
 from lakehouse.drain.drain import Drain
 from lakehouse.drain.limits import DrainWindow, FlushLimits
 from lakehouse.operators.kafka_operator import KafkaOperator
+from lakehouse.repair.asking import asked_period, offset_range
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -42,9 +44,22 @@ class DrainPartitionsOperator(KafkaOperator):
     :param flush_interval: seconds that a message waits for others at most; empty for FLUSH_INTERVAL_SEC, or the
         contract's. (templated)
     :param accept_gap: why messages that Kafka no longer holds are recorded as missing; empty to stop. (templated)
+    :param sent_from: to backfill what was sent from this moment on, ISO 8601. (templated)
+    :param sent_to: to backfill what was sent before this moment. (templated)
+    :param offsets: to backfill these, ``topic/partition:first-next``. (templated)
     """
 
-    template_fields: Sequence[str] = ("group", "minutes", "until", "batch_size", "flush_interval", "accept_gap")
+    template_fields: Sequence[str] = (
+        "group",
+        "minutes",
+        "until",
+        "batch_size",
+        "flush_interval",
+        "accept_gap",
+        "sent_from",
+        "sent_to",
+        "offsets",
+    )
     template_fields_renderers = {"group": "json"}  # noqa: RUF012 (declared so by the base class)
 
     def __init__(
@@ -56,6 +71,9 @@ class DrainPartitionsOperator(KafkaOperator):
         batch_size: str | int = "",
         flush_interval: str | float = "",
         accept_gap: str = "",
+        sent_from: str = "",
+        sent_to: str = "",
+        offsets: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -65,10 +83,17 @@ class DrainPartitionsOperator(KafkaOperator):
         self.batch_size = batch_size
         self.flush_interval = flush_interval
         self.accept_gap = accept_gap
+        self.sent_from = sent_from
+        self.sent_to = sent_to
+        self.offsets = offsets
 
     def perform(self, context: Context) -> dict[str, Any]:
         found = self.found
-        is_to_end = self.until == UNTIL_END
+        backfill = asked_backfill(
+            offsets=offset_range(self.offsets) if self.offsets else None,
+            period=asked_period(self.sent_from, self.sent_to),
+        )
+        is_to_end = self.until == UNTIL_END or backfill is not None
         minutes = float(self.minutes or (MINUTES_TO_END if is_to_end else MINUTES))
         drain = Drain(
             found.contract,
@@ -84,6 +109,7 @@ class DrainPartitionsOperator(KafkaOperator):
                 seconds=float(self.flush_interval) if self.flush_interval else None,
             ),
             window=DrainWindow(seconds=minutes * 60, until_end=is_to_end),
+            backfill=backfill,
             only=self.group["source_ids"],
             accepted_gap=AcceptedGap(actor=self.started_by(context), reason=self.accept_gap)
             if self.accept_gap
@@ -95,6 +121,8 @@ class DrainPartitionsOperator(KafkaOperator):
         report = drain.run()
         summary = asdict(report)
         self.log.info("%s: %s", self.source, summary)
+        if backfill is not None and not report.flushes:
+            raise AirflowSkipException("There was nothing to backfill; see the log")
         if not report.partitions:
             raise AirflowSkipException("The topics are not there (yet); see the log")
         if not report.flushes:

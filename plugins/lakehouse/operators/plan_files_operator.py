@@ -12,6 +12,7 @@ from lakehouse.load.plan import Plan, plan_files
 from lakehouse.load.plan_store import store_batches
 from lakehouse.load.preflight import preflight
 from lakehouse.operators.lakehouse_operator import LakehouseOperator, is_true
+from lakehouse.repair.asking import asked_period
 from lakehouse.sources import read_source
 
 if TYPE_CHECKING:
@@ -32,15 +33,28 @@ class PlanFilesOperator(LakehouseOperator):
 
     :param source: name of the contract.
     :param key: a key, a glob or an ``s3://`` URI that narrows the contract's own; empty for all. (templated)
+    :param modified_from: only objects that were put from this moment on, ISO 8601; empty for all. (templated)
+    :param modified_to: only objects that were put before this moment. (templated)
     :param is_dry_run: ``True`` only logs what would be loaded. (templated)
     """
 
-    template_fields: Sequence[str] = ("key", "is_dry_run")
+    template_fields: Sequence[str] = ("key", "modified_from", "modified_to", "is_dry_run")
 
-    def __init__(self, *, source: str, key: str = "", is_dry_run: bool | str = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        source: str,
+        key: str = "",
+        modified_from: str = "",
+        modified_to: str = "",
+        is_dry_run: bool | str = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.source = source
         self.key = key
+        self.modified_from = modified_from
+        self.modified_to = modified_to
         self.is_dry_run = is_dry_run
 
     def perform(self, context: Context) -> list[dict[str, Any]]:
@@ -49,7 +63,12 @@ class PlanFilesOperator(LakehouseOperator):
         is_dry_run = is_true(self.is_dry_run)
         preflight(self.engine, catalog=self.names.catalog, table=source.table, tables=ledger.tables)
         plan = plan_files(
-            source.contract, store=self.store, ledger=ledger, pattern=self.key or None, register=not is_dry_run
+            source.contract,
+            store=self.store,
+            ledger=ledger,
+            pattern=self.key or None,
+            modified=asked_period(self.modified_from, self.modified_to),
+            register=not is_dry_run,
         )
         self._log(plan)
         context["ti"].xcom_push(

@@ -9,6 +9,7 @@ import msgspec
 
 from lakehouse.operators.lakehouse_operator import LakehouseOperator, is_true, triggered_by
 from lakehouse.repair.asking import stated_reason
+from lakehouse.repair.originals import missing_original
 from lakehouse.repair.unload import Unload, UnloadRange, UnloadStep
 
 if TYPE_CHECKING:
@@ -41,14 +42,17 @@ class TakeOutOperator(LakehouseOperator):
         what = msgspec.convert(self.unload_range, UnloadRange)
         actor = triggered_by(context)
         self.log.info("%s takes out %s %s, because: %s", actor, what.source, what.positions, reason)
-        unload = Unload(
-            engine=self.engine, ledger=self.ledger(context), actor=actor, reason=reason, on_step=self._log_step
-        )
+        ledger = self.ledger(context)
+        unload = Unload(engine=self.engine, ledger=ledger, actor=actor, reason=reason, on_step=self._log_step)
         report = unload.run(what, reload=is_true(self.reload))
         self.log.info(
             "%d rows and %d judgements of bad records are taken out; %s",
             report.rows, report.rejects, "the next load takes it again" if report.reloads_as else "it stays out",
         )  # fmt: skip
+        if report.reloads_as and (
+            missing := missing_original(what, engine=self.engine, store=self.store, ledger=ledger)
+        ):
+            self.log.warning("%s", missing)
         result: dict[str, Any] = {
             "source": what.source,
             "positions": what.positions,

@@ -9,6 +9,8 @@ from lakehouse.contracts.contract import Contract
 from lakehouse.contracts.files_contract import FilesContract
 from lakehouse.engine import Engine
 from lakehouse.load.ledger import Ledger
+from lakehouse.load.offset_range import OffsetRange
+from lakehouse.load.period import Period
 from lakehouse.load.plan import key_of
 from lakehouse.repair.errors import (
     ErasedRecordsError,
@@ -18,7 +20,7 @@ from lakehouse.repair.errors import (
     NotOneNameError,
     OffsetsStayOutError,
 )
-from lakehouse.repair.unload import OffsetRange, UnloadRange, find_ranges
+from lakehouse.repair.unload import UnloadRange, find_ranges
 from lakehouse.statements import render
 
 _OFFSETS = re.compile(r"(?:kafka://)?(?P<partition>[A-Za-z0-9._-]+/\d+):(?P<first>\d+)-(?P<next>\d+)")
@@ -92,6 +94,16 @@ def moment(text: str) -> datetime:
     except ValueError as error:
         raise NoMomentError(asked=text) from error
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def asked_period(begin: str, end: str) -> Period | None:
+    """What lies between two moments in ISO 8601; None if both are empty.
+
+    :raises NoMomentError: one of them is none.
+    """
+    if not begin and not end:
+        return None
+    return Period(moment(begin) if begin else None, moment(end) if end else None)
 
 
 def source_named(key: str, *, contract: Contract) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 from lakehouse.contracts.reason import Reason
 from lakehouse.engine import Engine
 from lakehouse.load.ledger import ProtocolTables, naive_utc
+from lakehouse.load.period import Period
 from lakehouse.statements import render
 
 
@@ -58,14 +59,6 @@ class OpenReject:
     load_id: str | None
     source_id: str
     is_kept: bool
-
-
-@dataclass(frozen=True)
-class Period:
-    """From one moment on until before another, in UTC; open where there is none."""
-
-    begin: datetime | None = None
-    end: datetime | None = None
 
 
 def list_loads(

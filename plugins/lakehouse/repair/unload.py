@@ -28,6 +28,7 @@ from lakehouse.engine import Engine, Outcome
 from lakehouse.identity import new_attempt, source_id_again
 from lakehouse.load.attempt import Partition
 from lakehouse.load.ledger import Clock, Ledger, naive_utc, system_clock
+from lakehouse.load.offset_range import OffsetRange
 from lakehouse.load.pause import Pause, pause_for_others, through_conflicts
 from lakehouse.repair.errors import LoadCutError, NothingToUnloadError, RangeNotEmptyError
 from lakehouse.statements import render
@@ -103,18 +104,6 @@ class UnloadRange:
 
 
 @dataclass(frozen=True)
-class OffsetRange:
-    """Offsets ``[first, next_position)`` of a partition that somebody names.
-
-    :param source: as the ledger calls it, ``kafka://topic/partition``.
-    """
-
-    source: str
-    first: int
-    next_position: int
-
-
-@dataclass(frozen=True)
 class UnloadReport:
     """What an unload came to.
 
@@ -176,6 +165,17 @@ def find_ranges(
         named = f"load {load_id}" if load_id is not None else str(asked)
         raise NothingToUnloadError(contract=contract, asked=named)
     return tuple(ranges)
+
+
+def whole_object(
+    source_id: str, *, source: str, identity: str, contract: str, target: str, engine: Engine, ledger: Ledger
+) -> UnloadRange:
+    """All of one version of an object, by its id.
+
+    :param target: the table to look into where the ledger has nothing.
+    """
+    row = (source_id, "object", source, identity, None, None, None, None)
+    return _range(row, contract=contract, target=target, engine=engine, ledger=ledger, offsets=None)
 
 
 def _range(

@@ -6,14 +6,12 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from lakehouse.contracts.after_load import RESERVED_PREFIXES
 from lakehouse.contracts.contract import Contract
 from lakehouse.contracts.files_contract import FilesContract
 from lakehouse.identity import ObjectVersion
-from lakehouse.load.attempt import SPOOL_PREFIX
 from lakehouse.store import ObjectStore
 
-#: Written by loads and by the staging catalog, should a contract look at a whole bucket.
-_OURS = (SPOOL_PREFIX, "_staging_metastore/")
 _MOST_EXAMPLES = 3
 
 
@@ -85,9 +83,16 @@ def find_unmatched(landing: Landing, *, contracts: Collection[FilesContract], st
 def _unmatched(
     landing: Landing, *, contracts: Collection[FilesContract], store: ObjectStore
 ) -> Iterator[ObjectVersion]:
+    archives = [
+        contract.after_load.prefix
+        for contract in contracts
+        if contract.origin.bucket == landing.bucket and contract.after_load.prefix is not None
+    ]
+    # Ours too may lie here, should a contract look at a whole bucket.
+    known = (*RESERVED_PREFIXES, *archives)
     for version in store.list_objects(bucket=landing.bucket, prefix=landing.prefix):
         is_folder = version.key.endswith("/") and not version.size
-        if is_folder or version.key.startswith(_OURS):
+        if is_folder or version.key.startswith(known):
             continue
         if not any(contract.matches(landing.bucket, version.key) for contract in contracts):
             yield version

@@ -107,6 +107,7 @@ class MemoryPositions:
         self.recorded: dict[str, RecordedPosition] = {}
         self.starts: list[Start] = []
         self.gaps: list[tuple[MissingRange, str, str]] = []
+        self.before_start: dict[str, list[tuple[int, int]]] = {}
 
     def record(self, identity: PartitionIdentity, next_position: int | None, until: int | None = None) -> None:
         self.recorded[identity.digest] = RecordedPosition(
@@ -120,6 +121,14 @@ class MemoryPositions:
 
     def have_begun(self) -> bool:
         return any(position.next_position is not None for position in self.recorded.values())
+
+    def begun(self, source_ids: Sequence[str]) -> dict[str, tuple[int, list[tuple[int, int]]]]:
+        starts = {start.source_id: start.position for start in self.starts}
+        return {
+            source_id: (starts[source_id], self.before_start.get(source_id, []))
+            for source_id in source_ids
+            if source_id in starts
+        }
 
     def register(self, identities: Sequence[PartitionIdentity]) -> dict[PartitionIdentity, str]:
         return {identity: identity.proposed_source_id for identity in identities}

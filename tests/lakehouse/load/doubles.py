@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +39,7 @@ class MemoryStore(ObjectStore):
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str], StoredObject] = {}
+        self.tags: dict[tuple[str, str], dict[str, str]] = {}
         self.now = MOMENT
 
     def list_objects(self, *, bucket: str, prefix: str) -> Iterator[ObjectVersion]:
@@ -57,15 +58,14 @@ class MemoryStore(ObjectStore):
 
     @contextlib.contextmanager
     def open_version(self, version: ObjectVersion) -> Iterator[BinaryIO]:
-        stored = self._stored(version.bucket, version.key)
-        if stored.etag != version.etag:
-            raise SourceChangedError(bucket=version.bucket, key=version.key, etag=version.etag)
-        yield io.BytesIO(stored.content)
+        self._require(version)
+        yield io.BytesIO(self.get(bucket=version.bucket, key=version.key))
 
     def get(self, *, bucket: str, key: str) -> bytes:
         return self._stored(bucket, key).content
 
     def put(self, content: bytes, *, bucket: str, key: str) -> None:
+        self.tags.pop((bucket, key), None)
         self.objects[bucket, key] = StoredObject(content=content, last_modified=self.now)
 
     def put_file(self, path: Path, *, bucket: str, key: str) -> None:
@@ -74,6 +74,23 @@ class MemoryStore(ObjectStore):
     def delete(self, *, bucket: str, key: str) -> None:
         self.objects.pop((bucket, key), None)
 
+    def copy_version(self, version: ObjectVersion, *, key: str) -> ObjectVersion:
+        self._require(version)
+        self.put(self.get(bucket=version.bucket, key=version.key), bucket=version.bucket, key=key)
+        return self.head(bucket=version.bucket, key=key)
+
+    def delete_version(self, version: ObjectVersion) -> None:
+        self._require(version)
+        self.delete(bucket=version.bucket, key=version.key)
+
+    def add_tags(self, version: ObjectVersion, tags: Mapping[str, str]) -> None:
+        self._stored(version.bucket, version.key)
+        self.tags.setdefault((version.bucket, version.key), {}).update(tags)
+
+    def remove_tags(self, version: ObjectVersion, tags: Collection[str]) -> None:
+        for tag in tags:
+            self.tags[version.bucket, version.key].pop(tag, None)
+
     def keys_under(self, prefix: str = "", *, bucket: str = "warehouse") -> list[str]:
         return sorted(key for of, key in self.objects if of == bucket and key.startswith(prefix))
 
@@ -81,6 +98,10 @@ class MemoryStore(ObjectStore):
         """The Parquet files under a prefix, in key order."""
         keys = (key for key in self.keys_under(prefix, bucket=bucket) if key.endswith(".parquet"))
         return [pq.read_table(io.BytesIO(self.get(bucket=bucket, key=key))) for key in keys]
+
+    def _require(self, version: ObjectVersion) -> None:
+        if self._stored(version.bucket, version.key).etag != version.etag:
+            raise SourceChangedError(bucket=version.bucket, key=version.key, etag=version.etag)
 
     def _stored(self, bucket: str, key: str) -> StoredObject:
         try:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from lakehouse.errors import ObjectNotFoundError, SourceIdentityError
 from lakehouse.identity import ObjectVersion
 from lakehouse.load.ledger import Refusal, SourceProgress
+from lakehouse.load.period import Period
 from lakehouse.load.plan import (
     SHARED_BATCH_OBJECT_BYTES,
     Batch,
@@ -19,6 +20,7 @@ from lakehouse.load.plan import (
     PlannedSource,
     cut,
     key_of,
+    loaded_objects,
     plan_files,
     remaining,
 )
@@ -362,6 +364,46 @@ class TestRefused:
     def test_what_was_refused_does_not_use_up_the_limit(self, plan, put, refused):
         put("staging/parking_2.jsonl")
         assert plan(limits=PlanLimits(objects=1)).objects_left == 0
+
+
+class TestModified:
+    @pytest.fixture
+    def put_days_apart(self, put, store):
+        for number in range(4):
+            put(f"staging/parking_{number}.jsonl", str(number).encode())
+            store.now += timedelta(days=1)
+
+    @pytest.mark.parametrize(
+        ("begin", "end", "numbers"),
+        [(1, 3, [1, 2]), (None, 1, [0]), (3, None, [3]), (None, None, [0, 1, 2, 3]), (9, None, [])],
+    )
+    def test_only_objects_of_the_period_are_planned_its_end_not(self, plan, put_days_apart, begin, end, numbers):
+        def day(number):
+            return None if number is None else MOMENT + timedelta(days=number)
+
+        found = plan(modified=Period(day(begin), day(end)))
+        assert keys(found) == [f"staging/parking_{number}.jsonl" for number in numbers]
+        assert found.objects_seen == len(numbers)
+
+    def test_what_of_it_is_loaded_is_not_planned_again(self, plan, put, ledger):
+        ledger.record(put("staging/parking_1.jsonl"), next_position=1, is_complete=True)
+        assert plan(modified=Period(MOMENT, None)).batches == ()
+
+    def test_what_of_it_was_refused_is_tried_again(self, plan, put, ledger, contract):
+        version = put("staging/parking_1.jsonl", b"bad")
+        ledger.record(version, next_position=0, is_complete=False)
+        ledger.refuse(version, terms=contract.terms)
+        assert keys(plan(modified=Period(MOMENT, None))) == ["staging/parking_1.jsonl"]
+
+
+class TestLoadedObjects:
+    def test_they_are_the_versions_that_are_there_and_recorded_to_their_end(self, contract, put, store, ledger):
+        ledger.record(put("staging/parking_1.jsonl", b"old"), next_position=1, is_complete=True)
+        put("staging/parking_1.jsonl", b"new")
+        ledger.record(put("staging/parking_2.jsonl", b"half"), next_position=1, is_complete=False)
+        loaded = put("staging/parking_3.jsonl", b"whole")
+        ledger.record(loaded, next_position=1, is_complete=True)
+        assert list(loaded_objects(contract, store=store, ledger=ledger)) == [{loaded.proposed_source_id: loaded}]
 
 
 class TestPattern:

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from datetime import UTC, datetime
 from typing import Any
 from unittest import mock
 
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 
 from lakehouse.hooks.iceberg_trino_hook import IcebergTrinoHook
 from lakehouse.load.ledger import Refusal
+from lakehouse.load.period import Period
 from lakehouse.load.plan import plan_files
 from lakehouse.operators import plan_files_operator
 from lakehouse.operators.plan_files_operator import PlanFilesOperator
@@ -27,7 +30,7 @@ def planning(monkeypatch: pytest.MonkeyPatch) -> mock.Mock:
 
 def context(**params: Any) -> dict[str, Any]:
     task = mock.Mock(spec=["dag_id", "run_id", "task_id", "map_index", "try_number", "xcom_push"], map_index=-1)
-    return {"ti": task, "params": {"key": None, "dry_run": False, **params}}
+    return {"ti": task, "params": {"key": None, "from": None, "to": None, "dry_run": False, **params}}
 
 
 def run(run_context: dict[str, Any]) -> tuple[list[dict[str, Any]], MemoryStore]:
@@ -35,6 +38,8 @@ def run(run_context: dict[str, Any]) -> tuple[list[dict[str, Any]], MemoryStore]
         task_id="plan",
         source="pgr_events_csv",
         key="{{ params.key or '' }}",
+        modified_from="{{ params['from'] or '' }}",
+        modified_to="{{ params.to or '' }}",
         is_dry_run="{{ params.dry_run }}",
     )
     operator.hook = mock.create_autospec(IcebergTrinoHook, instance=True)
@@ -54,6 +59,19 @@ def test_a_reference_to_each_batch_goes_on_and_the_batch_itself_lies_in_the_stor
 def test_a_run_may_name_a_key(planning: mock.Mock):
     run(context(key="staging/a.csv"))
     assert planning.call_args.kwargs["pattern"] == "staging/a.csv"
+
+
+def test_a_run_may_name_a_range_of_dates(planning: mock.Mock):
+    run(context())
+    assert planning.call_args.kwargs["modified"] is None
+    run(context(**{"from": "2026-11-01", "to": "2026-11-02T05:30+05:30"}))
+    begin, end = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
+    assert planning.call_args.kwargs["modified"] == Period(begin, end)
+
+
+def test_what_is_no_moment_is_not_tried_again(planning: mock.Mock):
+    with pytest.raises(AirflowFailException, match="'soon' is no moment"):
+        run(context(to="soon"))
 
 
 def test_a_dry_run_writes_nothing_and_hands_on_nothing(planning: mock.Mock):

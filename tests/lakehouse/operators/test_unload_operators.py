@@ -18,6 +18,7 @@ from lakehouse.operators.lakehouse_operator import LakehouseOperator
 from lakehouse.operators.take_out_operator import TakeOutOperator
 from lakehouse.repair.errors import LoadCutError, RangeNotEmptyError
 from lakehouse.repair.unload import WHOLE, UnloadRange, UnloadReport, UnloadStep
+from tests.lakehouse.load.doubles import MemoryStore
 
 BRONZE = Asset(name="iceberg.bronze.service_events_raw")
 SOURCE = "s3://warehouse/staging/wrong.csv"
@@ -53,6 +54,7 @@ def context() -> dict[str, Any]:
 def connected(operator: LakehouseOperator) -> LakehouseOperator:
     operator.hook = mock.create_autospec(IcebergTrinoHook, instance=True)
     operator.hook.query_page.return_value = "page"
+    operator.store = MemoryStore()
     return operator
 
 
@@ -131,6 +133,9 @@ def test_what_is_taken_out_is_counted_where_silver_and_the_log_look(context, mon
     finding(monkeypatch, (FOUND,))
     [handed_on] = find(key="staging/wrong.csv").execute(context)
     unload = taking_out(monkeypatch, UnloadReport(range=FOUND, rows=10, rejects=2, reloads_as="1k9c000000000000"))
+    # The contract had the object archived since.
+    missing = mock.Mock(return_value="It was archived. Copy it back.")
+    monkeypatch.setattr(take_out_operator, "missing_original", missing)
 
     result = take_out(handed_on, reload="True").execute(context)
 
@@ -145,6 +150,8 @@ def test_what_is_taken_out_is_counted_where_silver_and_the_log_look(context, mon
     assert f"asha takes out {SOURCE} all, because: wrong month" in log
     assert "10 rows and 2 judgements of bad records are taken out; the next load takes it again" in log
     assert "fence done" in log
+    assert missing.call_args.args == (FOUND,)
+    assert "It was archived. Copy it back." in log
 
 
 def test_a_range_that_is_not_empty_yet_is_tried_again(context, monkeypatch):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lakehouse.load.ledger import Ledger
+from lakehouse.load.offset_range import OffsetRange
 from lakehouse.repair.asking import asked_ranges, moment, offset_range, source_named, stated_reason
 from lakehouse.repair.errors import (
     NoMomentError,
@@ -14,7 +15,6 @@ from lakehouse.repair.errors import (
     NotOneNameError,
     OffsetsStayOutError,
 )
-from lakehouse.repair.unload import OffsetRange
 from lakehouse.sources import read_source
 from tests.lakehouse.load.doubles import ScriptedEngine, rows_of
 

@@ -23,6 +23,7 @@ MERGES = [
     "drain/merge_starts.sql",
     "drain/merge_gap.sql",
     "watch/merge_checks.sql",
+    "after_load/merge_done.sql",
 ]
 #: Of facts that may be there twice and say the same.
 APPENDS = {"load/insert_refusals.sql"}
@@ -54,6 +55,7 @@ PINNED = {
     "drain/merge_starts.sql": {"source_id"},
     "drain/merge_gap.sql": {"source_id", "first_position", "next_position"},
     "watch/merge_checks.sql": {"condition_key"},
+    "after_load/merge_done.sql": {"source_id"},
 }
 KEYS = {
     "load/merge_rows.sql": {"_source_id", "_position"},
@@ -63,6 +65,7 @@ KEYS = {
     "drain/merge_starts.sql": {"source_id"},
     "drain/merge_gap.sql": {"source_id"},
     "watch/merge_checks.sql": {"condition_key", "episode", "change", "step", "turn"},
+    "after_load/merge_done.sql": {"source_id"},
 }
 _RANGES = (exp.Between, exp.GT, exp.GTE, exp.LT, exp.LTE)
 _DDL = re.compile(r"^(create|drop|alter|comment)\b", re.MULTILINE)

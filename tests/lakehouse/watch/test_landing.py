@@ -53,3 +53,18 @@ def test_what_loads_write_is_no_stray_of_a_contract_that_looks_at_a_whole_bucket
         store.put(b"x", bucket="warehouse", key=key)
     [landing] = landings([contract])
     assert find_unmatched(landing, contracts=[contract], store=store).examples == ("stray",)
+
+
+def test_what_a_contract_archives_is_no_stray_of_the_folder_around_it():
+    archiving = contract_of(
+        "a",
+        **{
+            "from": {"bucket": "warehouse", "key": "staging/*.csv", "format": "csv"},
+            "after_load": {"action": "archive", "prefix": "staging/old/"},
+        },
+    )
+    store = MemoryStore()
+    for key in ("staging/old/1/staging/a.csv", "staging/older"):
+        store.put(b"x", bucket="warehouse", key=key)
+    [landing] = landings([archiving])
+    assert find_unmatched(landing, contracts=[archiving], store=store).examples == ("staging/older",)

@@ -39,7 +39,10 @@ taken_out as (
 recorded as (
     select
         ledger.*,
-        taken_out.source_id is not null as is_unloaded
+        taken_out.source_id is not null as is_unloaded,
+        -- where reading a partition began is an empty range: what was backfilled before it need not reach to it
+        min(if(ledger.source_kind = 'partition' and ledger.first_position = ledger.next_position, ledger.first_position))
+            over (partition by ledger.source_id, ledger.target) as start_position
     from iceberg.bronze.ledger as ledger
     left join taken_out
         on
@@ -60,6 +63,7 @@ ranges as (
         next_position,
         end_position,
         is_unloaded,
+        start_position is not null and first_position <= start_position as is_before_start,
         if(is_unloaded, 0, records_read) as records_read,
         finished_at,
         -- the positions before a file's first range are missing too; a partition may start anywhere
@@ -86,7 +90,7 @@ ledgered as (
         max(next_position) as next_position,
         max(end_position) as end_position,
         count_if(is_unloaded) as ranges_unloaded,
-        sum(greatest(first_position - covered_until, 0)) as gap_positions,
+        sum(if(is_before_start, 0, greatest(first_position - covered_until, 0))) as gap_positions,
         sum(greatest(least(covered_until, next_position) - first_position, 0)) as overlap_positions,
         sum(records_read) as records_read,
         max(finished_at) as finished_at
