@@ -31,13 +31,13 @@ def retain(platform: Platform, *, on_step: Callable[[RemovalStep], None] = lambd
     return retention(platform, on_step=on_step).run(BRONZE)
 
 
-def retention(platform: Platform, **options: Any) -> Retention:
+def retention(platform: Platform, *, reason: str = "kept for 30 days", **options: Any) -> Retention:
     return Retention(
         engine=platform.engine,
         ledger=Ledger(engine=platform.engine, run="tests"),
         age=timedelta(days=30),
         actor="tester",
-        reason="kept for 30 days",
+        reason=reason,
         clock=lambda: NOW,
         **options,
     )
@@ -186,8 +186,10 @@ def test_rows_of_a_load_that_is_not_recorded_wait_for_the_next_retention(source:
 
 def test_old_rows_by_hand_go_too(platform: Platform):
     platform.rows(f"insert into {BRONZE} (event_date, service) values (date '2001-11-30', 'PGR')")
-    assert retain(platform).by_hand == 1
+    reason = uuid.uuid4().hex
+    assert retention(platform, reason=reason).run(BRONZE).by_hand == 1
     assert platform.rows(f"select count(*) from {BRONZE} where event_date < date '2002-01-01'") == [(0,)]
     assert platform.rows(
-        "select records_removed, source from iceberg.bronze.ledger where kind = 'retention' and source_id is null"
+        "select records_removed, source from iceberg.bronze.ledger where kind = 'retention' and reason = ?",
+        reason,
     ) == [(1, "rows written by hand")]
