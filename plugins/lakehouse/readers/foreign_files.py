@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import zlib
 
 #: Bytes from the beginning of a file that are enough to tell.
@@ -15,7 +16,6 @@ _NAMED_BY_BEGINNING = (
     (b"PK\x07\x08", _ZIP),
     (b"BZh", "bzip2 data"),
     (b"\xfd7zXZ\x00", "xz data"),
-    (b"\x5d\x00\x00", "LZMA data"),
     (b"\xff\x06\x00\x00sNaPpY", "framed Snappy data"),
     (b"\x04\x22\x4d\x18", "LZ4 data"),
     (b"\x1f\x9d", "data of the old program compress"),
@@ -31,6 +31,7 @@ _NAMED_BY_BEGINNING = (
 #: The first field of a page or a footer follows; a text may begin with the four letters alone.
 _PARQUET = b"PAR1\x15"
 _BZIP2_BLOCKS = (b"1AY&SY", b"\x17rE8P\x90")
+_LZMA_BEGINNING, _LZMA_HEADER_BYTES = b"\x5d\x00\x00", 13
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
 _ZLIB_BEGINNINGS = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 _LAST_PRINTABLE, _CONTROLS_OF_TEXT = 0x7E, frozenset(b"\t\n\v\f\r\x1a\x1b")
@@ -46,12 +47,25 @@ def foreign_kind(head: bytes) -> str | None:
             return kind
     if head[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC):
         return "a tar archive"
+    if _is_lzma(head):
+        return "LZMA data"
     return "zlib data" if _is_zlib(head) else None
 
 
 def is_parquet(head: bytes) -> bool:
     """Whether a file begins as Parquet does."""
     return head.startswith(_PARQUET)
+
+
+def _is_lzma(head: bytes) -> bool:
+    # A text in UTF-32 may begin with the same mark, "]", but its next characters are no size of a dictionary.
+    if not head.startswith(_LZMA_BEGINNING) or len(head) < _LZMA_HEADER_BYTES:
+        return False
+    try:
+        lzma.LZMADecompressor(lzma.FORMAT_ALONE).decompress(head)
+    except lzma.LZMAError:
+        return False
+    return True
 
 
 def _is_zlib(head: bytes) -> bool:

@@ -138,6 +138,12 @@ def test_what_a_bad_transfer_left_of_a_foreign_file_is_refused_too(shared_data, 
         read((shared_data / "us-311-samples" / "boston311-100-invalidsnappy.csv.sz").read_bytes(), "csv")
 
 
+@pytest.mark.parametrize("text", ["]", '"]"', "]\x00", "]," + "a" * 40])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-32-le"])
+def test_a_text_in_a_wide_encoding_that_begins_with_a_bracket_is_no_lzma_data(text, encoding):
+    assert foreign_kind(text.encode(encoding)) is None
+
+
 @given(head=st.text(max_size=40))
 def test_no_text_is_of_a_foreign_kind(head):
     assert foreign_kind(head.encode()) is None or "\0" in head or head.startswith(("%PDF-", "\x5d\0"))

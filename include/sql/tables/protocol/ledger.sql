@@ -1,5 +1,6 @@
 create table if not exists iceberg.bronze.ledger (
-    kind varchar comment 'load | gap | unload_intent | unload | replay | tag | archive | delete | retention | erasure',
+    kind varchar
+    comment 'load | gap | unload_intent | unload | replay | tag | archive | delete | retention | erasure',
     source_id varchar,
     first_position bigint comment 'the range is half-open: [first_position, next_position)',
     next_position bigint,
