@@ -71,6 +71,17 @@ class IdenticalRows(StrEnum):
     DISTINCT = "distinct"
 
 
+def not_yet(coming: StrEnum) -> AfterValidator:
+    """Refuses a value that nothing acts on yet: a contract must not promise what does not happen."""
+
+    def validate(value: StrEnum) -> StrEnum:
+        if value is coming:
+            raise PydanticCustomError("not_yet", "This does not work yet")
+        return value
+
+    return AfterValidator(validate)
+
+
 class Section(BaseModel):
     """A part of a contract: cannot be changed, and takes no key that it does not know."""
 
@@ -245,7 +256,7 @@ class Contract(Section):
     columns: dict[str, ColumnRule] = {}
     """What differs from "same name, same type", by column of the target."""
     unknown_columns: UnknownColumns = UnknownColumns.IGNORE
-    identical_rows: IdenticalRows = IdenticalRows.SAME_EVENT
+    identical_rows: Annotated[IdenticalRows, not_yet(IdenticalRows.DISTINCT)] = IdenticalRows.SAME_EVENT
     reject_budget: RejectBudget = RejectBudget()
     scrub: tuple[Path, ...] = ()
     """Paths of personal data (field names joined with dots), removed before a record is judged: columns, rejects,

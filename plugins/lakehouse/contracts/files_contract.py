@@ -23,6 +23,7 @@ from lakehouse.contracts.contract import (
     NotEmpty,
     Section,
     UnknownColumns,
+    not_yet,
 )
 from lakehouse.contracts.glob import Glob
 from lakehouse.contracts.quantities import Duration
@@ -91,17 +92,6 @@ def _key(glob: str) -> str:
     return glob
 
 
-def _not_yet(coming: StrEnum) -> AfterValidator:
-    """Refuses a value that nothing acts on yet: a contract must not promise what does not happen."""
-
-    def validate(value: StrEnum) -> StrEnum:
-        if value is coming:
-            raise PydanticCustomError("not_yet", "This does not work yet")
-        return value
-
-    return AfterValidator(validate)
-
-
 AsciiCharacter = Annotated[str, StringConstraints(min_length=1, max_length=1), AfterValidator(_ascii_character)]
 
 
@@ -153,7 +143,7 @@ class FilesContract(Contract):
     """The events that one record stands for, by name. The event in place k of n has position record * n + k, so
     another order, or another number, makes other keys."""
     overwrite: Overwrite = Overwrite.ADD
-    partial: Annotated[Partial, _not_yet(Partial.ALLOWED)] = Partial.FORBIDDEN
+    partial: Annotated[Partial, not_yet(Partial.ALLOWED)] = Partial.FORBIDDEN
     schedule: Cron | None = None
     """Cron of the sweep that finds what no arrival announced. Without one, a run is started by hand only."""
     arrival: Arrival = Arrival()

@@ -117,6 +117,7 @@ def test_an_error_is_terminal_and_its_text_has_place_problem_and_remedy(load):
         ("after_load: {action: archive, prefix: _spool/old/}", "after_load.prefix", "reserved"),
         ("after_load: {action: archive, prefix: _staging_metastore/}", "after_load.prefix", "reserved"),
         ("partial: allowed", "partial", "does not work yet"),
+        ("identical_rows: distinct", "identical_rows", "does not work yet"),
         ("scrub: [a.b]", "", "scrub works on JSON"),
         ("scrub_to_length: [a.b]", "", "scrub works on JSON"),
         ("columns: {attributes_json: {object: {a: b}}}", "", "Column attributes_json is made of several fields"),
