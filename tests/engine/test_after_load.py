@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 import pytest
 
 from lakehouse.arrival.after_load import AfterLoading, AfterLoadReport, AfterLoadStep
+from lakehouse.load.attempt import Manifest
 from lakehouse.load.ledger import Ledger
 from lakehouse.load.period import Period
 from lakehouse.repair.originals import missing_original
@@ -81,20 +81,18 @@ def test_loaded_objects_go_to_the_archive_and_those_with_open_rejects_stay(make_
     assert after_load(source).done == 1
 
 
-@pytest.mark.parametrize("place", list(AfterLoadStep))
-def test_who_dies_while_archiving_is_finished_by_the_next(
-    make_source: Callable[..., Source], place: AfterLoadStep
-):
+def test_who_dies_before_the_original_goes_is_finished_by_the_next(make_source: Callable[..., Source]):
     source = make_source(text=ARCHIVE)
     source.put("events.jsonl", lines([event(1)]))
     source.load()
 
     def die(step: AfterLoadStep) -> None:
-        if step is place:
+        if step is AfterLoadStep.RECORD:
             raise KilledError
 
     with pytest.raises(KilledError):
         after_load(source, on_step=die)
+    assert len(there(source, "tests/")) == len(there(source, "archive/tests/")) == 1
     after_load(source)
     assert there(source, "tests/") == []
     assert len(there(source, "archive/tests/")) == 1
@@ -189,7 +187,25 @@ def test_the_older_version_stays_while_the_newer_one_is_refused(make_source: Cal
     assert ids_in_bronze(source) == ["PB-PGR-1"]
 
 
-@pytest.mark.parametrize("place", [UnloadStep.INTEND, UnloadStep.EMPTY, UnloadStep.REGISTER])
+def test_an_older_version_whose_load_ends_after_that_of_the_newer_does_not_stay(
+    make_source: Callable[..., Source],
+):
+    source = make_source(text="overwrite: supersede\n")
+    source.put("events.jsonl", lines([event(1)]))
+
+    def overtake(_staged: Manifest) -> None:
+        source.put("events.jsonl", lines([event(2)]))
+        source.load()
+        assert superseded(source).found == ()
+
+    source.load(on_staged=overtake)
+    assert sorted(ids_in_bronze(source)) == ["PB-PGR-1", "PB-PGR-2"]
+    assert len(superseded(source).unloads) == 1
+    assert ids_in_bronze(source) == ["PB-PGR-2"]
+    assert problems(source) == {""}
+
+
+@pytest.mark.parametrize("place", [UnloadStep.EMPTY, UnloadStep.REGISTER])
 def test_who_dies_while_superseding_is_finished_by_the_next(make_source: Callable[..., Source], place: UnloadStep):
     source = make_source(text="overwrite: supersede\n")
     for number in (1, 2):
@@ -212,9 +228,8 @@ def test_only_objects_of_a_period_are_loaded(make_source: Callable[..., Source])
     source = make_source()
     source.put("events.jsonl", lines([event(1)]))
     now = datetime.now(UTC)
-    load = partial(source.load)
-    assert load(modified=Period(now + timedelta(days=1), None)) == []
-    assert load(modified=Period(None, now - timedelta(days=1))) == []
-    [report] = load(modified=Period(now - timedelta(days=1), now + timedelta(days=1)))
+    assert source.load(modified=Period(now + timedelta(days=1), None)) == []
+    assert source.load(modified=Period(None, now - timedelta(days=1))) == []
+    [report] = source.load(modified=Period(now - timedelta(days=1), now + timedelta(days=1)))
     assert report.rows == 1
-    assert load() == []
+    assert source.load() == []

@@ -8,9 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from lakehouse.broker import TopicPartition
-from lakehouse.drain.drain import Drain
 from lakehouse.drain.lag import PartitionLag, read_lag
-from lakehouse.drain.limits import FlushLimits
 from lakehouse.drain.positions import Positions
 from lakehouse.load.ledger import Ledger
 from lakehouse.load.offset_range import OffsetRange
@@ -90,22 +88,18 @@ def test_old_messages_are_loaded_once_and_the_live_drain_stays_where_it_is(strea
 
 
 def test_a_backfill_that_dies_is_finished_by_the_next_and_the_live_drain_goes_on(stream: Stream):
-    def die_after(step: str) -> Callable[[str], None]:
+    def die_after(step: Step) -> Callable[[str], None]:
         def on_step(done: str) -> None:
-            if done == step:
+            if done == str(step):
                 raise KilledError
 
         return on_step
 
-    def backfill(step: str) -> Drain:
-        limits = FlushLimits(records=7, seconds=60)
-        return stream.make_drain(backfill=Period(), limits=limits, on_step=die_after(step))
-
-    for step in (str(Step.ROWS), str(Step.RECORD)):
+    for step, asked in ((Step.ROWS, offsets(stream, 0, 8)), (Step.RECORD, offsets(stream, 8, 15))):
         with pytest.raises(KilledError):
-            backfill(step).run()
+            stream.drain(backfill=asked, on_step=die_after(step))
         stream.send([event(50)])
         assert stream.drain().records == 1
-    stream.drain(backfill=Period())
+    assert stream.drain(backfill=Period()).records == OLD - 15
     assert positions_in_bronze(stream) == [*range(OLD - 1), *range(OLD, OLD + NEW + 2)]
     assert [account.problems for account in stream.accounts()] == [""]

@@ -12,13 +12,13 @@ An object counts in the version that is listed: what is put again meanwhile stay
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from itertools import zip_longest
 from typing import Any, BinaryIO
 
 from lakehouse.contracts.after_load import AfterLoadAction
@@ -183,7 +183,7 @@ class AfterLoading:
                     self._clock()
                 ):
                     counts["waiting"] += 1
-                elif len(self._archive_key(each).encode()) > _MOST_KEY_BYTES:
+                elif self._section.prefix and len(self._archive_key(each).encode()) > _MOST_KEY_BYTES:
                     _LOG.warning("%s stays: its key in the archive would be too long", each.version.uri)
                     counts["unnamed"] += 1
                 elif len(due) >= self._most:
@@ -263,7 +263,7 @@ class AfterLoading:
 
     def _has_same_bytes(self, one: ObjectVersion, other: ObjectVersion) -> bool:
         with self._store.open_version(one) as mine, self._store.open_version(other) as theirs:
-            return all(left == right for left, right in zip_longest(_blocks(mine), _blocks(theirs)))
+            return _sha256(mine) == _sha256(theirs)
 
     def _archive_key(self, each: _Due) -> str:
         return archive_key(each.version, source_id=each.source_id, prefix=self._section.prefix or "")
@@ -327,6 +327,8 @@ class AfterLoading:
             self._store.delete(bucket=self._names.bucket, key=key)
 
 
-def _blocks(stream: BinaryIO) -> Iterator[bytes]:
+def _sha256(stream: BinaryIO) -> bytes:
+    digest = hashlib.sha256()
     while block := stream.read(_READ_BYTES):
-        yield block
+        digest.update(block)
+    return digest.digest()

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
+from io import BytesIO
 
 import pytest
 
@@ -301,6 +303,28 @@ def test_a_key_that_the_archive_cannot_hold_is_told_and_stays(platform):
     report = platform.run(ARCHIVE)
     assert (report.done, report.unnamed) == (0, 1)
     assert len(platform.there("staging/")) == 1
+
+
+@pytest.mark.parametrize("text", [DELETE, TAG])
+def test_without_an_archive_no_key_is_too_long(platform, text):
+    platform.put_loaded(f"staging/parking_{'x' * 990}.jsonl")
+    platform.now += timedelta(days=3)
+    assert platform.run(text).done == 1
+
+
+def test_a_copy_with_another_etag_is_compared_byte_by_byte(platform, monkeypatch, archived):
+    # As of an original that was written in parts.
+    copy_version = platform.store.copy_version
+
+    def copy(version, *, key):
+        return replace(copy_version(version, key=key), etag="other")
+
+    monkeypatch.setattr(platform.store, "copy_version", copy)
+    monkeypatch.setattr(
+        platform.store, "open_version", lambda each: BytesIO(platform.store.get(bucket=each.bucket, key=each.key))
+    )
+    assert platform.run(ARCHIVE).done == 1
+    assert platform.there() == [archived]
 
 
 def test_a_dry_run_counts_and_does_nothing(platform, archived):

@@ -13,6 +13,7 @@ from lakehouse.contracts.errors import ContractError
 from lakehouse.contracts.files_contract import Partial
 from lakehouse.errors import TerminalError
 from lakehouse.paths import CONTRACTS
+from tests.lakehouse.contracts.conftest import MINIMAL
 
 MINIMAL_LINES = 4
 TARGET = "iceberg.bronze.service_events_raw"
@@ -111,6 +112,7 @@ def test_an_error_is_terminal_and_its_text_has_place_problem_and_remedy(load):
         ("after_load: {action: tag, days: 3}", "after_load", "There is days, but the action is not delete"),
         ("after_load: {prefix: archive/}", "after_load", "There is prefix, but the action is not archive"),
         ("after_load: {action: delete, days: -1}", "after_load.days", "greater than or equal to 0"),
+        ("after_load: {action: archive, prefix: staging/}", "", "would load again what it archives"),
         ("after_load: {action: archive, prefix: archive}", "after_load.prefix", "Not a folder"),
         ("after_load: {action: archive, prefix: /archive/}", "after_load.prefix", "Not a folder"),
         ("after_load: {action: archive, prefix: 'a*/'}", "after_load.prefix", "no wildcards"),
@@ -381,3 +383,21 @@ def _minimal() -> str:
         'from: {bucket: warehouse, key: "staging/parking_*.csv", format: csv}\n'
         "target: iceberg.bronze.service_events_raw\n"
     )
+
+
+@pytest.mark.parametrize(("archiver", "looker"), [("a_first", "b_second"), ("b_second", "a_first")])
+def test_no_contract_archives_where_another_looks(write, tables, archiver, looker):
+    looking = MINIMAL.replace("parking_fines", looker).replace("staging/parking_", "archive/**/parking_")
+    directory = write(looking, looker).parent
+    archiving = MINIMAL.replace("parking_fines", archiver)
+    write(archiving + "after_load: {action: archive, prefix: archive/}\n", archiver)
+    with pytest.raises(ContractError) as caught:
+        load_contracts(directory, tables, environment={})
+    [problem] = caught.value.problems
+    assert (problem.file.stem, problem.key) == (archiver, "after_load.prefix")
+    assert f"{looker} would load again what is archived there" in problem.problem
+
+
+def test_a_contract_may_archive_into_a_folder_that_nobody_looks_into(load):
+    contract = load("after_load: {action: archive, prefix: staging/old/}\n")
+    assert contract.after_load.prefix == "staging/old/"
