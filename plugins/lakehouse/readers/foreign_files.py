@@ -58,11 +58,11 @@ def is_parquet(head: bytes) -> bool:
 
 
 def _is_lzma(head: bytes) -> bool:
-    # A text in UTF-32 may begin with the same mark, "]", but its next characters are no size of a dictionary.
+    # A text in UTF-32 may begin so, with "]"; liblzma is strict about the sizes when it must tell formats apart.
     if not head.startswith(_LZMA_BEGINNING) or len(head) < _LZMA_HEADER_BYTES:
         return False
     try:
-        lzma.LZMADecompressor(lzma.FORMAT_ALONE).decompress(head)
+        lzma.LZMADecompressor(lzma.FORMAT_AUTO).decompress(head)
     except lzma.LZMAError:
         return False
     return True

