@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import (
@@ -145,10 +146,14 @@ def ingest_files_dag(source: Source[FilesContract]) -> DAG:
             refused_earlier=XComArg(plan, key=REFUSED_EARLIER),
             trigger_rule=_AFTER_LOADS,
         )
-        for task in _tasks_after_loads(contract):
+        tasks = _tasks_after_loads(contract)
+        for task in tasks:
             # Beside the report: what is loaded is loaded, although the run fails for what is not.
             plan >> task
             reports >> task
+        # An older version that was put once more stays in place to be loaded again: it is taken out first.
+        for earlier, later in pairwise(tasks):
+            earlier >> later
     return dag
 
 

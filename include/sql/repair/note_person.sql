@@ -26,7 +26,7 @@ with ranges as (
             first_position
         ) as covered_until
     from {{ ledger | identifier }}
-    where kind = 'load' and target = {{ bind(target) }}
+    where kind in ('load', 'gap') and target = {{ bind(target) }}
 ),
 
 islands as (

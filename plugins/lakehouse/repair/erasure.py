@@ -25,6 +25,7 @@ from lakehouse.load.attempt import SPOOL_PREFIX
 from lakehouse.load.ledger import Clock, Ledger, system_clock
 from lakehouse.load.pause import Pause, pause_for_others
 from lakehouse.load.protocol import drop_attempt, read_manifest
+from lakehouse.repair.originals import kept_originals
 from lakehouse.repair.removal import RemovalCount, RemovalKind, Removals, RemovalStep
 from lakehouse.repair.selector import Selector
 from lakehouse.settings import StorageNames
@@ -254,12 +255,9 @@ class Erasure:
             return f"messages of {source}, if the topic still has them"
         if source_kind != "object":
             return f"what was handed over as {source}, with whoever did, and in the history of Airflow's runs"
-        bucket, _, key = source.removeprefix("s3://").partition("/")
-        try:
-            self._store.head(bucket=bucket, key=key)
-        except ObjectNotFoundError:
-            return None
-        return source
+        # An older version that was archived may say the same of the person.
+        places = kept_originals(source, engine=self._engine, store=self._store, ledger=self._ledger)
+        return ", ".join(places) or None
 
     def _remove(self, table: TableDefinition) -> tuple[RemovalCount, int]:
         removed = self._removals.remove(
@@ -304,7 +302,7 @@ class Erasure:
         return any(_has_text(column, self._selector.text_pattern) for column in table.columns)
 
     def _is_over(self, attempt: str) -> bool:
-        """Whether all of an attempt is recorded, or somebody else's to load."""
+        """Whether all of an attempt is recorded, by itself or by another that read the same."""
         try:
             manifest = read_manifest(attempt, store=self._store, names=self._names)
         except StagingGoneError:

@@ -10,6 +10,16 @@ from lakehouse.statements import render
 from lakehouse.store import ObjectStore
 
 
+def kept_originals(source: str, *, engine: Engine, store: ObjectStore, ledger: Ledger) -> tuple[str, ...]:
+    """Where an object lies still, in whatever version: at its own place, and where a contract had it archived.
+
+    :param source: as the ledger calls it, ``s3://bucket/key``.
+    """
+    rows = engine.execute(render("repair/archived_copies.sql", ledger=ledger.tables.ledger, source=source)).rows
+    places = (source, *(reason.removeprefix("as ") for (reason,) in rows))
+    return tuple(place for place in places if _is_there(place, store=store))
+
+
 def missing_original(
     unload_range: UnloadRange, *, engine: Engine, store: ObjectStore, ledger: Ledger
 ) -> str | None:
@@ -19,15 +29,11 @@ def missing_original(
     """
     if unload_range.source_kind != "object":
         return None
-    bucket, _, key = unload_range.source.removeprefix("s3://").partition("/")
-    try:
-        store.head(bucket=bucket, key=key)
-    except ObjectNotFoundError:
-        rows = engine.execute(
-            render("repair/removed_original.sql", ledger=ledger.tables.ledger, source_id=unload_range.source_id)
-        ).rows
-    else:
+    if _is_there(unload_range.source, store=store):
         return None
+    rows = engine.execute(
+        render("repair/removed_original.sql", ledger=ledger.tables.ledger, source_id=unload_range.source_id)
+    ).rows
     kind, reason, when = rows[0] if rows else ("", "", None)
     match kind:
         case "archive":
@@ -42,3 +48,12 @@ def missing_original(
             )
         case _:
             return f"{unload_range.source} is not there any more. Put it again: the next load takes it."
+
+
+def _is_there(place: str, *, store: ObjectStore) -> bool:
+    bucket, _, key = place.removeprefix("s3://").partition("/")
+    try:
+        store.head(bucket=bucket, key=key)
+    except ObjectNotFoundError:
+        return False
+    return True

@@ -9,9 +9,9 @@
     | record  | repair/merge_removal          | done                               |
 
 What goes is noted first, key by key, as a set: so the certificate knows at every moment what is not there any
-more, and still sees a row that went without being noted. Only records that a load or a replay recorded are noted:
-no load misses what it has just merged. Deleted rows stay in their files until these are rewritten without them; a
-file of which no row is left goes.
+more, and still sees a row that went without being noted. Only records that the ledger has (by a load, a replay, or
+a gap behind an attempt that died) are noted: no load misses what it has just merged. Deleted rows stay in their
+files until these are rewritten without them; a file of which no row is left goes.
 """
 
 from __future__ import annotations

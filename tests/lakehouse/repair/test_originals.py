@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 
 from lakehouse.load.ledger import Ledger
-from lakehouse.repair.originals import missing_original
+from lakehouse.repair.originals import kept_originals, missing_original
 from lakehouse.repair.unload import WHOLE, UnloadRange
 from tests.lakehouse.load.doubles import MemoryStore, ScriptedEngine, rows_of
 
@@ -63,3 +63,19 @@ def test_nothing_is_missing_of_an_object_that_is_there():
 @pytest.mark.parametrize("kind", ["partition", "request"])
 def test_only_objects_have_an_original_in_the_store(kind):
     assert told(replace(FOUND, source_kind=kind), MemoryStore()) is None
+
+
+def test_what_lies_still_is_the_object_and_each_archived_version_that_nobody_deleted():
+    # Erased in the tables alone, a person would go on standing in the archive.
+    store = MemoryStore()
+    for key in (KEY, "archive/0/staging/a/b.csv"):
+        store.put(b"x", bucket="warehouse", key=key)
+    engine = ScriptedEngine(
+        {
+            "repair/archived_copies.sql": rows_of(
+                ("as s3://warehouse/archive/0/staging/a/b.csv",), ("as s3://warehouse/archive/1/staging/a/b.csv",)
+            )
+        }
+    )
+    found = kept_originals(FOUND.source, engine=engine, store=store, ledger=Ledger(engine=engine))
+    assert found == (FOUND.source, "s3://warehouse/archive/0/staging/a/b.csv")

@@ -262,6 +262,17 @@ def test_counts_look_at_the_pinned_range_of_bronze(template):
         assert {part.this.name for part in conditions if isinstance(part, _RANGES)} >= {"_source_id", "_position"}
 
 
+@pytest.mark.parametrize(
+    "template", ["repair/note_old_rows.sql", "repair/note_person.sql", "repair/find_person.sql"]
+)
+def test_what_a_gap_counts_as_read_is_removed_like_what_a_load_recorded(template):
+    # Nobody records these rows a second time: left out, they would stay for ever.
+    statement = parse_one(rendered(template).text, dialect="trino")
+    [ranges] = [cte for cte in statement.find_all(exp.CTE) if cte.alias == "ranges"]
+    [kinds] = [listed for listed in ranges.find_all(exp.In) if listed.this.name == "kind"]
+    assert {kind.name for kind in kinds.expressions} == {"load", "gap"}
+
+
 @pytest.mark.parametrize("template", [name for name in TEMPLATES if not name.startswith(("tables/", "checks/"))])
 def test_only_templates_of_tables_define_tables(template):
     # A staging table belongs to its attempt; `execute` rewrites files and leaves the table as it is.

@@ -48,7 +48,7 @@ loaded_ranges as (
         min(first_position) as first_position,
         max(next_position) as next_position
     from untaken
-    where kind in ('load', 'replay')
+    where kind in ('load', 'replay', 'gap')
     group by source_id
 ),
 
