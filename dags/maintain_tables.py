@@ -40,7 +40,8 @@ with DAG(
             default=None,
             type=["null", "string"],
             title="Table",
-            description="As `catalog.schema.table`, only this one. Empty: all of bronze, silver and gold.",
+            description="As `catalog.schema.table`: only files of this one. Empty: of all tables of bronze, "
+            "silver and gold. Retention and the sweep take all in any case.",
         )
     },
 ):
