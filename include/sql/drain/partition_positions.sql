@@ -12,33 +12,32 @@ registered as (
     inner join wanted on sources.source_digest = wanted.digest
 ),
 
--- where reading began is an empty range: what lies before it was backfilled, and says nothing of what is next
-begun as (
-    select
-        ledger.source_id,
-        min(ledger.first_position) as start_position
-    from {{ ledger | identifier }} as ledger
-    inner join registered on ledger.source_id = registered.source_id
-    where ledger.kind = 'load' and ledger.first_position = ledger.next_position
-    group by ledger.source_id
-),
-
-ranges as (
+recorded_ranges as (
     select
         ledger.source_id,
         ledger.first_position,
         ledger.next_position,
-        max(ledger.next_position) over (
-            partition by ledger.source_id
-            order by ledger.first_position, ledger.next_position
-            rows between unbounded preceding and 1 preceding
-        ) as covered_until
+        -- where reading began is an empty range
+        min(if(ledger.kind = 'load' and ledger.first_position = ledger.next_position, ledger.first_position))
+            over (partition by ledger.source_id) as start_position
     from {{ ledger | identifier }} as ledger
     inner join registered on ledger.source_id = registered.source_id
-    left join begun on ledger.source_id = begun.source_id
-    where
-        ledger.kind in ('load', 'gap')
-        and ledger.first_position >= coalesce(begun.start_position, 0)
+    where ledger.kind in ('load', 'gap')
+),
+
+ranges as (
+    select
+        source_id,
+        first_position,
+        next_position,
+        max(next_position) over (
+            partition by source_id
+            order by first_position, next_position
+            rows between unbounded preceding and 1 preceding
+        ) as covered_until
+    from recorded_ranges
+    -- what lies before the start was backfilled, and says nothing of what is next
+    where first_position >= coalesce(start_position, 0)
 ),
 
 recorded as (

@@ -3,15 +3,13 @@ select count(*)
 from {{ table | identifier }}
 where
     any_match(
-        regexp_extract_all(
-            lower(replace(concat_ws(
-                chr(10)
-                {%- for column in columns %},
-                {{ column | identifier }}
-                {%- endfor %}
-            ), '\/', '/')),
-            {{ bind(pattern) }},
-            1
-        ),
-        candidate -> hmac_sha256(to_utf8(candidate), from_hex({{ bind(key) }})) = from_hex({{ bind(digest) }})
+        array[
+            {%- for column in columns %}
+            {{ column | identifier }}{{ ',' if not loop.last }}
+            {%- endfor %}
+        ],
+        told -> any_match(
+            regexp_extract_all(lower(replace(told, '\/', '/')), {{ bind(pattern) }}, 1),
+            candidate -> hmac_sha256(to_utf8(candidate), from_hex({{ bind(key) }})) = from_hex({{ bind(digest) }})
+        )
     )

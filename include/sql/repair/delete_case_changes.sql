@@ -12,8 +12,9 @@ where
             )
     )
     and any_match(
-        regexp_extract_all(
-            lower(replace(concat_ws(chr(10), tenant_id, complaint_id), '\/', '/')), {{ bind(pattern) }}, 1
-        ),
-        candidate -> hmac_sha256(to_utf8(candidate), from_hex({{ bind(key) }})) = from_hex({{ bind(digest) }})
+        array[tenant_id, complaint_id],
+        told -> any_match(
+            regexp_extract_all(lower(replace(told, '\/', '/')), {{ bind(pattern) }}, 1),
+            candidate -> hmac_sha256(to_utf8(candidate), from_hex({{ bind(key) }})) = from_hex({{ bind(digest) }})
+        )
     )

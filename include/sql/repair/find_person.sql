@@ -51,14 +51,11 @@ rejected as (
     where
         target = {{ bind(target) }}
         and any_match(
-            regexp_extract_all(
-                lower(replace(concat_ws(
-                    chr(10), from_utf8(record), from_utf8(record_key), record_headers, detail
-                ), '\/', '/')),
-                {{ bind(pattern) }},
-                1
-            ),
-            candidate -> hmac_sha256(to_utf8(candidate), from_hex({{ bind(key) }})) = from_hex({{ bind(digest) }})
+            array[from_utf8(record), from_utf8(record_key), record_headers, detail],
+            told -> any_match(
+                regexp_extract_all(lower(replace(told, '\/', '/')), {{ bind(pattern) }}, 1),
+                candidate -> hmac_sha256(to_utf8(candidate), from_hex({{ bind(key) }})) = from_hex({{ bind(digest) }})
+            )
         )
 ),
 
@@ -73,17 +70,15 @@ matched as (
     from {{ bronze | identifier }}
     where
         any_match(
-            regexp_extract_all(
-                lower(replace(concat_ws(
-                    chr(10)
-                    {%- for column in columns %},
-                    {{ column | identifier }}
-                    {%- endfor %}
-                ), '\/', '/')),
-                {{ bind(pattern) }},
-                1
-            ),
-            candidate -> hmac_sha256(to_utf8(candidate), from_hex({{ bind(key) }})) = from_hex({{ bind(digest) }})
+            array[
+                {%- for column in columns %}
+                {{ column | identifier }}{{ ',' if not loop.last }}
+                {%- endfor %}
+            ],
+            told -> any_match(
+                regexp_extract_all(lower(replace(told, '\/', '/')), {{ bind(pattern) }}, 1),
+                candidate -> hmac_sha256(to_utf8(candidate), from_hex({{ bind(key) }})) = from_hex({{ bind(digest) }})
+            )
         )
         or (_source_id, _position) in (select source_id, record_position from rejected)
     union all
