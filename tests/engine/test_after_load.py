@@ -100,6 +100,7 @@ def test_who_dies_before_the_original_goes_is_finished_by_the_next(make_source: 
     assert source.platform.rows(count, source.contract.name) == [(1,)]
 
 
+@pytest.mark.long
 def test_an_archived_object_is_put_back_to_be_loaded_again(make_source: Callable[..., Source]):
     source = make_source(text=ARCHIVE)
     uri = source.put("events.jsonl", lines([event(1)]))
@@ -177,6 +178,7 @@ def test_a_newer_version_takes_the_place_of_the_older_ones_also_when_bytes_come_
     assert rows == [("unload", "contract", "the contract says overwrite: supersede")] * 2
 
 
+@pytest.mark.long
 def test_the_older_version_stays_while_the_newer_one_is_refused(make_source: Callable[..., Source]):
     source = make_source(text="overwrite: supersede\n")
     source.put("events.jsonl", lines([event(1)]))
@@ -187,6 +189,7 @@ def test_the_older_version_stays_while_the_newer_one_is_refused(make_source: Cal
     assert ids_in_bronze(source) == ["PB-PGR-1"]
 
 
+@pytest.mark.long
 def test_an_older_version_whose_load_ends_after_that_of_the_newer_does_not_stay(
     make_source: Callable[..., Source],
 ):
@@ -205,6 +208,7 @@ def test_an_older_version_whose_load_ends_after_that_of_the_newer_does_not_stay(
     assert problems(source) == {""}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", [UnloadStep.EMPTY, UnloadStep.REGISTER])
 def test_who_dies_while_superseding_is_finished_by_the_next(make_source: Callable[..., Source], place: UnloadStep):
     source = make_source(text="overwrite: supersede\n")

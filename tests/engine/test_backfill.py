@@ -87,6 +87,7 @@ def test_old_messages_are_loaded_once_and_the_live_drain_stays_where_it_is(strea
     assert gaps(stream) == []
 
 
+@pytest.mark.long
 def test_a_backfill_that_dies_is_finished_by_the_next_and_the_live_drain_goes_on(stream: Stream):
     def die_after(step: Step) -> Callable[[str], None]:
         def on_step(done: str) -> None:

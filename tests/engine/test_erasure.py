@@ -139,6 +139,7 @@ def test_what_is_erased_is_not_loaded_again_nor_the_source_a_second_time(source:
     assert said == [(4, "tester", "request 7")]
 
 
+@pytest.mark.long
 def test_an_erasure_that_dies_is_finished_by_the_next_of_anybody(source: Source, person: str):
     def die(step: RemovalStep) -> None:
         if step is RemovalStep.NOTE:
@@ -151,6 +152,7 @@ def test_an_erasure_that_dies_is_finished_by_the_next_of_anybody(source: Source,
     assert standing(source) == [(102, 97, 1, 4, "")]
 
 
+@pytest.mark.long
 def test_leftovers_of_an_attempt_that_is_over_go_and_others_are_named(
     make_source: Callable[..., Source], person: str
 ):

@@ -84,6 +84,7 @@ def test_what_is_old_goes_and_is_accounted_for(source: Source):
     assert [(str(day), service) for day, service in said[0][3]] == [("2001-12-01", "PGR")]
 
 
+@pytest.mark.long
 def test_what_is_removed_is_not_loaded_again_and_a_second_retention_finds_nothing(source: Source):
     retain(source.platform)
     assert source.load() == []
@@ -139,12 +140,14 @@ def take_out(source: Source) -> None:
     Unload(engine=platform.engine, ledger=ledger, actor="tester", reason="wrong").run(found)
 
 
+@pytest.mark.long
 def test_what_was_removed_counts_no_more_once_its_load_is_taken_out(source: Source):
     retain(source.platform)
     take_out(source)
     assert standing(source) == [(0, 0, 0, 0, "")]
 
 
+@pytest.mark.long
 def test_what_was_removed_of_offsets_that_are_taken_out_counts_no_more_and_its_neighbours_do(platform: Platform):
     # The loads meet in the middle of a block of removals.
     source_id = f"t{uuid.uuid4().hex[:15]}"
@@ -173,6 +176,7 @@ def test_what_was_removed_of_offsets_that_are_taken_out_counts_no_more_and_its_n
     assert (found.records_read, found.removed_records, found.problems) == (10, 10, "")
 
 
+@pytest.mark.long
 def test_rows_of_a_load_that_is_not_recorded_wait_for_the_next_retention(source: Source):
     platform = source.platform
     platform.rows("delete from iceberg.bronze.ledger where contract = ? and kind = 'load'", source.contract.name)
@@ -184,6 +188,7 @@ def test_rows_of_a_load_that_is_not_recorded_wait_for_the_next_retention(source:
     assert standing(source) == [(200, 99, 2, 99, "")]
 
 
+@pytest.mark.long
 def test_old_rows_by_hand_go_too(platform: Platform):
     platform.rows(f"insert into {BRONZE} (event_date, service) values (date '2001-11-30', 'PGR')")
     reason = uuid.uuid4().hex

@@ -376,6 +376,7 @@ def test_any_sequence_of_increments_gives_what_a_full_refresh_gives(warehouse, h
     assert identified == [(expected_events(history.rows),)]
 
 
+@pytest.mark.long
 def test_a_person_is_in_no_file_of_silver_and_gold_once_they_have_followed(warehouse: Warehouse):
     person = f"CASE-{uuid.uuid4().hex[:12]}"
     rows = [
