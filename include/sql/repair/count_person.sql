@@ -5,7 +5,7 @@ where
     any_match(
         array[
             {%- for column in columns %}
-            {{ column | identifier }}{{ ',' if not loop.last }}
+            {{ column | identifier }}{%- if not loop.last %},{% endif %}
             {%- endfor %}
         ],
         told -> any_match(

@@ -85,7 +85,7 @@ matched as (
         any_match(
             array[
                 {%- for column in columns %}
-                {{ column | identifier }}{{ ',' if not loop.last }}
+                {{ column | identifier }}{%- if not loop.last %},{% endif %}
                 {%- endfor %}
             ],
             told -> any_match(
