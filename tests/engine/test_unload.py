@@ -26,6 +26,10 @@ class KilledError(BaseException):
     """The process is gone: nothing is cleaned up."""
 
 
+#: What is there after these is there after the step before or behind them, too.
+LIKE_ANOTHER = frozenset({UnloadStep.DELETE, UnloadStep.COUNT, UnloadStep.REGISTER})
+
+
 @pytest.fixture
 def source(make_source: Callable[..., Source]) -> Source:
     source = make_source()
@@ -115,7 +119,10 @@ def test_what_was_never_loaded_cannot_be_taken_out(source: Source):
         unload(source, "nowhere.jsonl")
 
 
-@pytest.mark.parametrize("place", list(UnloadStep))
+@pytest.mark.parametrize(
+    "place",
+    [pytest.param(step, marks=[pytest.mark.long] if step in LIKE_ANOTHER else []) for step in UnloadStep],
+)
 def test_an_unload_that_dies_anywhere_is_finished_by_another(source: Source, place: UnloadStep):
     def die(step: UnloadStep) -> None:
         if step is place:
