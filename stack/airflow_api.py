@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import requests
@@ -14,13 +15,14 @@ from urllib3 import Retry
 from stack.errors import AirflowRequestError
 
 REQUEST_SECONDS = 30
-#: Only what may be asked again without harm is asked again: a PATCH here sets a state, a POST does something once
-#: more. Airflow on SQLite lets a writer wait while it schedules much.
+#: Airflow 3.3 commits the audit log of a request on the event loop that all requests share. On SQLite it may wait
+#: there for a request that cannot end meanwhile; after five seconds it gives up, with 500, before it did anything.
+#: Whatever is asked here may be asked again: a run has a name of its own.
 RETRIES = Retry(
     total=5,
     backoff_factor=0.5,
-    status_forcelist=(502, 503, 504),
-    allowed_methods=Retry.DEFAULT_ALLOWED_METHODS | {"PATCH"},
+    status_forcelist=(500, 502, 503, 504),
+    allowed_methods=None,
     raise_on_status=False,
 )
 
@@ -88,9 +90,11 @@ class AirflowApi:
         self._answer("DELETE", f"/api/v2/dags/{dag_id}", missing={})
 
     def trigger(self, dag_id: str, *, params: Mapping[str, object], note: str) -> str:
-        """Start a run, and return its id."""
-        body = {"logical_date": None, "conf": dict(params), "note": note}
-        return str(self._answer("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
+        """Start a run, once however often Airflow has to be asked, and return its id."""
+        run_id = f"manual__{datetime.now(UTC).isoformat()}_{secrets.token_hex(4)}"
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": dict(params), "note": note}
+        self._answer("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body, is_done_by=requests.codes.conflict)
+        return run_id
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return the state of a run: queued, running, success or failed."""
@@ -148,10 +152,13 @@ class AirflowApi:
         """Return the address of a run in the web interface."""
         return f"{self._url}/dags/{dag_id}/runs/{run_id}"
 
-    def _answer(self, method: str, path: str, *, missing: Any = None, **request: Any) -> Any:
+    def _answer(
+        self, method: str, path: str, *, missing: Any = None, is_done_by: int | None = None, **request: Any
+    ) -> Any:
         """Return the decoded answer; None where it is empty.
 
         :param missing: returned where there is nothing at the path, if given.
+        :param is_done_by: the status that says that an earlier try was heard, if there is one.
         """
         try:
             answer = self._session.request(method, f"{self._url}{path}", timeout=REQUEST_SECONDS, **request)
@@ -159,6 +166,8 @@ class AirflowApi:
             raise AirflowRequestError(request=f"{method} {path}", reason=str(error)) from error
         if answer.status_code == requests.codes.not_found and missing is not None:
             return missing
+        if answer.status_code == is_done_by:
+            return None
         if not answer.ok:
             raise AirflowRequestError(
                 request=f"{method} {path}", reason=f"{answer.status_code} {answer.text[:500]}"
