@@ -59,7 +59,10 @@ def _tests(marker: str, *, long: bool) -> tuple[str, ...]:
 
 def _passes(console: Console, *command: str, environment: Mapping[str, str] | None = None) -> bool:
     console.print(f"[bold]{' '.join(command)}")
-    return _is_success(console, _start(command, environment))
+    started = time.monotonic()
+    has_passed = _start(command, environment).wait() == 0
+    console.print(f"{_verdict(has_passed)} after {time.monotonic() - started:.0f} s")
+    return has_passed
 
 
 class _Beside:
@@ -79,11 +82,16 @@ class _Beside:
         self._told.close()
 
     def passes(self, console: Console) -> bool:
-        self._process.wait()
+        has_passed = self._process.wait() == 0
         console.print(f"[bold]{' '.join(self._command)}[/], meanwhile")
         self._told.seek(0)
         shutil.copyfileobj(self._told, sys.stdout)
-        return _is_success(console, self._process)
+        console.print(_verdict(has_passed))
+        return has_passed
+
+
+def _verdict(has_passed: bool) -> str:  # noqa: FBT001  (it is the one thing to tell)
+    return "[green]passed[/]" if has_passed else "[red]failed[/]"
 
 
 def _start(
@@ -96,10 +104,3 @@ def _start(
         stdout=output,
         stderr=output,
     )
-
-
-def _is_success(console: Console, process: subprocess.Popen[bytes]) -> bool:
-    started = time.monotonic()
-    verdict = "[green]passed" if process.wait() == 0 else "[red]failed"
-    console.print(f"{verdict}[/] after {time.monotonic() - started:.0f} s")
-    return process.returncode == 0

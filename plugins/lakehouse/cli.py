@@ -193,7 +193,7 @@ def load(
     engine, store = _engine(settings), store_of(settings)
     found = read_source(source, kind=FilesContract)
     contract = found.contract
-    modified = None if begin is None and end is None else Period(begin, end)
+    modified = Period.of(begin, end)
     if dry_run:
         plan = plan_files(
             contract,

@@ -77,9 +77,7 @@ def drain(  # noqa: PLR0917  (click passes options so)
     With --from, --to or --offsets only what lies before where reading began is loaded, and is not loaded yet; the
     drains of what is new go on undisturbed.
     """
-    backfill = asked_backfill(
-        offsets=offsets, period=None if begin is None and end is None else Period(begin, end)
-    )
+    backfill = asked_backfill(offsets=offsets, period=Period.of(begin, end))
     if backfill is not None and (follow or accept_gap):
         raise click.UsageError("A backfill ends by itself, and has no gaps to accept.")
     environment = read_environment()

@@ -20,6 +20,8 @@ _DIGEST_CHARACTERS = 12
 _DAY_CHARACTERS = 4
 _FRAMING_CHARACTERS = 3
 _EPOCH = date(1970, 1, 1)
+#: Of the store. Everything below is ours, by attempt: the sweep may delete it.
+SPOOL_PREFIX = "_spool/"
 
 
 def _base32(value: int, *, characters: int) -> str:

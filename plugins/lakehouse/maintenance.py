@@ -15,7 +15,8 @@ from datetime import UTC, datetime, timedelta
 from lakehouse.compaction import CompactionReport, compact_table
 from lakehouse.engine import Engine
 from lakehouse.errors import LakehouseError, TerminalError
-from lakehouse.load.attempt import SPOOL_PREFIX, STAGING_SCHEMA
+from lakehouse.identity import SPOOL_PREFIX
+from lakehouse.load.attempt import STAGING_SCHEMA
 from lakehouse.load.ledger import Clock, system_clock
 from lakehouse.settings import StorageNames
 from lakehouse.statements import render

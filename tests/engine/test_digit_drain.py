@@ -16,7 +16,7 @@ import pytest
 from lakehouse.broker import broker_settings
 from lakehouse.contracts.kafka_contract import KafkaContract
 from lakehouse.drain.drain import DrainReport
-from lakehouse.load.attempt import SPOOL_PREFIX
+from lakehouse.identity import SPOOL_PREFIX
 from lakehouse.sources import read_source
 from tests.engine.conftest import Platform
 from tests.engine.stream import Stream

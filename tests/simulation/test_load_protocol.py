@@ -17,7 +17,7 @@ import pytest
 
 from lakehouse.contracts import Contract
 from lakehouse.errors import TransientError
-from lakehouse.load.attempt import SPOOL_PREFIX
+from lakehouse.identity import SPOOL_PREFIX
 from lakehouse.load.files import drop_settled, finish_attempt, insert_through_conflicts
 from lakehouse.load.ledger import Ledger
 from lakehouse.load.plan import PlanLimits, plan_files, remaining

@@ -15,8 +15,8 @@ import pytest
 
 from lakehouse.contracts import RowsContract, load_contract
 from lakehouse.errors import OtherRowsError, TransientError
+from lakehouse.identity import SPOOL_PREFIX
 from lakehouse.load import pause, rows
-from lakehouse.load.attempt import SPOOL_PREFIX
 from lakehouse.load.files import finish_attempt
 from lakehouse.load.ledger import Ledger
 from lakehouse.load.rows import RowsReport, load_rows

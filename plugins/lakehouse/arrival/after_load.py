@@ -25,8 +25,7 @@ from lakehouse.contracts.after_load import AfterLoadAction
 from lakehouse.contracts.files_contract import FilesContract
 from lakehouse.engine import Engine
 from lakehouse.errors import ObjectNotFoundError, SourceChangedError, TerminalError, TransientError
-from lakehouse.identity import ObjectVersion, new_attempt
-from lakehouse.load.attempt import SPOOL_PREFIX
+from lakehouse.identity import SPOOL_PREFIX, ObjectVersion, new_attempt
 from lakehouse.load.ledger import Clock, Ledger, naive_utc, system_clock
 from lakehouse.load.pause import Pause, pause_for_others, through_conflicts
 from lakehouse.load.plan import loaded_objects

@@ -9,9 +9,10 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lakehouse.contracts.contract import NotEmpty, Section
+from lakehouse.identity import SPOOL_PREFIX
 
 #: What loads and the staging catalog write; nobody else's objects lie there.
-RESERVED_PREFIXES = ("_spool/", "_staging_metastore/")
+RESERVED_PREFIXES = (SPOOL_PREFIX, "_staging_metastore/")
 
 
 class AfterLoadAction(StrEnum):

@@ -11,7 +11,7 @@ import logging
 from lakehouse.contracts.kafka_contract import KafkaContract
 from lakehouse.engine import Engine
 from lakehouse.errors import LakehouseError, StagingGoneError
-from lakehouse.load.attempt import SPOOL_PREFIX
+from lakehouse.identity import SPOOL_PREFIX
 from lakehouse.load.files import drop_settled, insert_through_conflicts
 from lakehouse.load.protocol import LoadProtocol, read_manifest
 from lakehouse.settings import StorageNames

@@ -12,10 +12,9 @@ from datetime import date, datetime
 
 import msgspec
 
+from lakehouse.identity import SPOOL_PREFIX
 from lakehouse.settings import StorageNames
 
-#: Everything below is ours: the sweep may delete it.
-SPOOL_PREFIX = "_spool/"
 STAGING_SCHEMA = "attempts"
 
 

@@ -13,5 +13,10 @@ class Period:
     begin: datetime | None = None
     end: datetime | None = None
 
+    @classmethod
+    def of(cls, begin: datetime | None, end: datetime | None) -> Period | None:
+        """What somebody asks for; None if nothing."""
+        return None if begin is None and end is None else cls(begin, end)
+
     def __contains__(self, moment: datetime) -> bool:
         return (self.begin is None or self.begin <= moment) and (self.end is None or moment < self.end)

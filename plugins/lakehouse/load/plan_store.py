@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from lakehouse.errors import ObjectNotFoundError, TerminalError
-from lakehouse.identity import new_attempt
-from lakehouse.load.attempt import SPOOL_PREFIX
+from lakehouse.identity import SPOOL_PREFIX, new_attempt
 from lakehouse.load.ledger import Clock, system_clock
 from lakehouse.load.plan import Batch, Plan
 from lakehouse.settings import StorageNames

@@ -101,9 +101,7 @@ def asked_period(begin: str, end: str) -> Period | None:
 
     :raises NoMomentError: one of them is none.
     """
-    if not begin and not end:
-        return None
-    return Period(moment(begin) if begin else None, moment(end) if end else None)
+    return Period.of(moment(begin) if begin else None, moment(end) if end else None)
 
 
 def source_named(key: str, *, contract: Contract) -> str:

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from lakehouse.engine import Engine
 from lakehouse.errors import ObjectNotFoundError, RangeTakenError, RangeUnloadedError, StagingGoneError
-from lakehouse.load.attempt import SPOOL_PREFIX
+from lakehouse.identity import SPOOL_PREFIX
 from lakehouse.load.ledger import Clock, Ledger, system_clock
 from lakehouse.load.pause import Pause, pause_for_others
 from lakehouse.load.protocol import drop_attempt, read_manifest

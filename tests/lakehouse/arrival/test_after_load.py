@@ -16,8 +16,7 @@ from lakehouse.arrival.after_load import (
 )
 from lakehouse.contracts.after_load import RESERVED_PREFIXES, AfterLoadAction
 from lakehouse.contracts.loading import load_contract
-from lakehouse.identity import ObjectVersion
-from lakehouse.load.attempt import SPOOL_PREFIX
+from lakehouse.identity import SPOOL_PREFIX, ObjectVersion
 from lakehouse.load.ledger import Ledger, naive_utc
 from lakehouse.paths import BRONZE_TABLES
 from lakehouse.settings import StorageNames

@@ -273,6 +273,22 @@ def test_what_a_gap_counts_as_read_is_removed_like_what_a_load_recorded(template
     assert {kind.name for kind in kinds.expressions} == {"load", "gap"}
 
 
+@pytest.mark.parametrize(
+    ("template", "names"),
+    [
+        ("repair/note_old_rows.sql", ("ranges", "islands", "recorded", "replays")),
+        ("repair/find_person.sql", ("ranges", "islands", "recorded", "replays", "rejected", "matched")),
+    ],
+)
+def test_what_is_noted_is_what_is_looked_for(template, names):
+    def parts(of):
+        statement = parse_one(rendered(of).text, dialect="trino")
+        return {cte.alias: cte.this.sql(dialect="trino", comments=False) for cte in statement.find_all(exp.CTE)}
+
+    found, noted = parts(template), parts("repair/note_person.sql")
+    assert [found[name] for name in names] == [noted[name] for name in names]
+
+
 @pytest.mark.parametrize("template", [name for name in TEMPLATES if not name.startswith(("tables/", "checks/"))])
 def test_only_templates_of_tables_define_tables(template):
     # A staging table belongs to its attempt; `execute` rewrites files and leaves the table as it is.
