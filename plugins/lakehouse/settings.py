@@ -29,20 +29,24 @@ class SettingError(TerminalError):
 
 
 #: More processes that judge records find nothing to do: one process finds where records end.
-_MOST_READER_PROCESSES = 4
+#: Each takes about 330 MB; a load stays below 1.5 GB with two.
+_MOST_READER_PROCESSES = 2
 
 
-def reader_processes(environment: Mapping[str, str] | None = None) -> int:
+def reader_processes(
+    environment: Mapping[str, str] | None = None, *, most: int = _MOST_READER_PROCESSES
+) -> int:
     """How many processes judge the records of a large file; with 1 none is started for it.
 
-    What LAKEHOUSE_READER_PROCESSES says, else one for each processor, up to 4.
+    What LAKEHOUSE_READER_PROCESSES says, else one for each processor, up to a number.
 
+    :param most: that number.
     :raises SettingError: the setting is not a number from 1 on.
     """
     values = os.environ if environment is None else environment
     text = values.get("LAKEHOUSE_READER_PROCESSES", "")
     if not text:
-        return min(_MOST_READER_PROCESSES, len(os.sched_getaffinity(0)))
+        return min(most, len(os.sched_getaffinity(0)))
     if not text.isdecimal() or int(text) < 1:
         raise SettingError(name="LAKEHOUSE_READER_PROCESSES", problem=f"is not a number from 1 on: {text!r}")
     return int(text)

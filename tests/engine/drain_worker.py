@@ -20,7 +20,7 @@ from lakehouse.drain.drain import Drain
 from lakehouse.drain.limits import DrainWindow, FlushLimits
 from lakehouse.engine import Progress, TrinoEngine, connect_with
 from lakehouse.paths import BRONZE_TABLES
-from lakehouse.settings import Settings, read_environment, reader_processes
+from lakehouse.settings import Settings, read_environment
 from lakehouse.store import store_of
 from lakehouse.tables.definition import read_table_definitions
 
@@ -45,14 +45,12 @@ def main(contract_path: str, step: str | None = None) -> None:
         engine=TrinoEngine(connect_with(settings), on_progress=on_progress),
         store=store_of(settings),
         names=settings.names,
-        limits=FlushLimits(records=100_000, seconds=5),
+        limits=FlushLimits.of(contract, environment={}),
         window=DrainWindow(until_end=True),
         run="drain_worker",
         on_step=die_at,
     ).run()
-    own, child = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    # The largest child stands for each.
-    print((own + reader_processes() * child) * 1024)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
 if __name__ == "__main__":

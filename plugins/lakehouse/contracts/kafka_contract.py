@@ -108,7 +108,7 @@ class TopicsOrigin(Section):
 class DrainLimits(BatchLimits):
     """How much one load takes together; what is reached first ends it."""
 
-    records: Annotated[int, Field(gt=0)] = 100_000
+    records: Annotated[int, Field(gt=0)] = 200_000
     interval: Annotated[
         Duration, AfterValidator(_not_nothing), Field(json_schema_extra={"default": "5s"})
     ] = timedelta(seconds=5)  # fmt: skip

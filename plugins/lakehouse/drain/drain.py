@@ -79,7 +79,7 @@ class Drain:
     :param backfill: read this alone, and only what lies before where reading began; the positions of the live
         drain and of the group stay where they are. Ends when it is recorded.
     :param only: source ids of the partitions to drain; by default all, those too that are added meanwhile.
-    :param processes: that judge messages when many wait; else what the setting says.
+    :param processes: that judge messages when many wait; else what the setting says, else this one alone.
     :param stop: ends the drain, after a last flush, when it is set.
     :param look_seconds: how soon partitions are seen that were added, and topics that were replaced.
     :param on_flush: is told of each flush.
@@ -127,7 +127,8 @@ class Drain:
         self._on_step = on_step
         self._ledger = Ledger(engine=engine, clock=clock, run=run)
         self._positions = Positions(contract=contract, engine=engine, ledger=self._ledger, clock=clock)
-        self._processes = reader_processes() if processes is None else processes
+        # Judging keeps pace with the engine; more processes would take more memory than a drain may have.
+        self._processes = reader_processes(most=1) if processes is None else processes
         self._deadline = None if self._window.seconds is None else monotonic() + self._window.seconds
         self._patience = Patience(stop=self._stop, deadline=self._deadline, monotonic=monotonic)
         self._flusher = Flusher(

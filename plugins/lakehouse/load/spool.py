@@ -23,8 +23,8 @@ from lakehouse.store import ObjectStore
 from lakehouse.tables.definition import TableDefinition
 
 #: A segment is written when its rows reach one of these; more would only cost memory.
-SEGMENT_ROWS = 131_072
-SEGMENT_BYTES = 96 * 1024 * 1024
+SEGMENT_ROWS = 65_536
+SEGMENT_BYTES = 48 * 1024 * 1024
 
 _REJECT_FIELDS: list[pa.Field[Any]] = [
     pa.field("source_id", pa.string()),

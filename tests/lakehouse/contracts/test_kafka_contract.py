@@ -34,7 +34,7 @@ def test_a_minimal_contract_has_the_documented_defaults(load):
     assert contract.origin.start is StartPosition.EARLIEST
     assert contract.origin.on_gap is OnGap.STOP
     assert contract.origin.headers == ()
-    assert contract.batch.records == 100_000
+    assert contract.batch.records == 200_000
     assert contract.batch.interval == timedelta(seconds=5)
     assert contract.reject_budget.share == 1
     assert contract.schedule is None
