@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from lakehouse.drain.errors import TopicReplacedError
-from lakehouse.errors import RangeTakenError, TransientError
+from lakehouse.errors import RangeTakenError, StagingGoneError, TransientError
 
 _LOG = logging.getLogger(__name__)
 
@@ -17,8 +17,8 @@ Answer = TypeVar("Answer")
 
 _FIRST_SECONDS = 1.0
 _MOST_SECONDS = 30.0
-#: Trying the same again cannot mend these; planning again does.
-_PLAN_AGAIN = (RangeTakenError, TopicReplacedError)
+#: Trying the same again cannot mend these; planning or staging again does.
+_AGAIN_FROM_BEFORE = (RangeTakenError, StagingGoneError, TopicReplacedError)
 
 
 class Patience:
@@ -42,13 +42,13 @@ class Patience:
     def through(self, action: Callable[[], Answer]) -> Answer:
         """The answer of an action, when it has one.
 
-        :raises TransientError: there is no time left, or planning again is what helps.
+        :raises TransientError: there is no time left, or planning or staging again is what helps.
         """
         pause = _FIRST_SECONDS
         while True:
             try:
                 return action()
-            except _PLAN_AGAIN:
+            except _AGAIN_FROM_BEFORE:
                 raise
             except TransientError as error:
                 left = self._left()

@@ -79,9 +79,17 @@ def _of_message(reject: Reject, message: KafkaMessage, *, headers: frozenset[str
     return replace(
         reject,
         key=message.key() if keeps_key else None,
-        timestamp=None if kind == _NO_TIME else _EPOCH + timedelta(milliseconds=milliseconds),
+        timestamp=None if kind == _NO_TIME else _moment(milliseconds),
         headers=_kept(message.headers() or (), headers),
     )
+
+
+def _moment(milliseconds: int) -> datetime | None:
+    """Since 1970; None for what is no time, such as the microseconds that some producers send."""
+    try:
+        return _EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return None
 
 
 def _kept(headers: Sequence[tuple[str, bytes | None]], names: frozenset[str]) -> str | None:

@@ -7,7 +7,7 @@ import pytest
 from lakehouse.broker import BrokerUnavailableError
 from lakehouse.drain.errors import TopicReplacedError
 from lakehouse.drain.patience import Patience
-from lakehouse.errors import UnknownSourceError
+from lakehouse.errors import StagingGoneError, UnknownSourceError
 
 DOWN = BrokerUnavailableError(operation="asking", message="nobody answers")
 
@@ -63,7 +63,15 @@ def test_nobody_waits_after_being_stopped():
     assert waits.waited == []
 
 
-@pytest.mark.parametrize("error", [TopicReplacedError(topic="visits"), UnknownSourceError("visits", known=())])
+@pytest.mark.parametrize(
+    "error",
+    [
+        TopicReplacedError(topic="visits"),
+        StagingGoneError(attempt="20261001_101010_a"),
+        UnknownSourceError("visits", known=()),
+    ],
+    ids=lambda error: type(error).__name__,
+)
 def test_what_trying_again_cannot_mend_is_not_tried_again(error):
     waits = Waits()
     with pytest.raises(type(error)):

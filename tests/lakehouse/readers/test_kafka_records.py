@@ -74,3 +74,10 @@ def test_a_key_that_nothing_scrubs_is_kept_only_where_nothing_is_scrubbed_or_the
 def test_a_message_without_time_and_headers_has_none(table):
     [reject] = judged(table, SentMessage(0, b"{", moment=(0, -1))).rejects
     assert (reject.timestamp, reject.headers) == (None, None)
+
+
+@pytest.mark.parametrize("moment", [1_790_856_000_250_000, 1_790_856_000_250_000_000, -(2**62)])
+def test_a_time_that_is_none_is_not_kept_and_stops_nobody(table, moment):
+    """Some producers send micro- or nanoseconds, and not every broker refuses them."""
+    [reject] = judged(table, SentMessage(0, b"{", moment=(1, moment))).rejects
+    assert reject.timestamp is None
