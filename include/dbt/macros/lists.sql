@@ -54,7 +54,7 @@
         'event_id', 'tenant_id', 'tenant_root', 'complaint_id',
         'event_type', 'status', 'actor_type', 'actor_id', 'channel', 'channel_original', 'ward_id', 'locality_id',
         'complaint_type', 'priority', 'from_status', 'to_status', 'digit_status', 'department', 'time_zone',
-        'sla_hours', 'rating', 'has_invalid_attributes',
+        'sla_hours', 'rating', 'has_invalid_attributes', 'is_active',
         'event_time', 'event_date', 'event_date_local',
         '_source_id', '_position', '_load_id', '_ingested_at', '_arrival', '_copy_dates',
     ]) }}

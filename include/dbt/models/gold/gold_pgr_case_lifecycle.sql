@@ -27,12 +27,6 @@ test_tenants as (
     select * from {{ ref('test_tenants') }}
 ),
 
-excluded_tenants as (
-    select distinct tenants.tenant_id
-    from (select distinct tenant_id from silver_pgr_events) as tenants
-    inner join test_tenants on {{ lies_under('tenants.tenant_id', 'test_tenants.tenant_prefix') }}
-),
-
 {% if not plan.full -%}
 touched_cases as (
     select distinct
@@ -43,6 +37,12 @@ touched_cases as (
 ),
 
 {% endif -%}
+excluded_tenants as (
+    select distinct tenants.tenant_id
+    from (select distinct tenant_id from {{ 'silver_pgr_events' if plan.full else 'touched_cases' }}) as tenants
+    inner join test_tenants on {{ lies_under('tenants.tenant_id', 'test_tenants.tenant_prefix') }}
+),
+
 events as (
     select
         silver_pgr_events.*,
@@ -143,6 +143,7 @@ cases as (
         max_by(department, step) filter (where department is not null) as department,
         max_by(sla_hours, step) filter (where sla_hours is not null) as own_sla_hours,
         max_by(rating, step) filter (where rating is not null) as rating,
+        max_by(is_active, step) filter (where is_active is not null) as is_active,
 
         ---------- times
         {%- for event_type, name in [
@@ -215,6 +216,8 @@ targeted as (
         on
             cases.tenant_id = sla_of_types.tenant_id
             and cases.complaint_type = sla_of_types.complaint_type
+    -- what was deleted in DIGIT is no case
+    where coalesce(cases.is_active, true)
 ),
 
 renamed as (

@@ -10,6 +10,15 @@
     [],
 )) %}
 {%- do plan.update({'chunks': 1}) %}
+{%- set counted_events = {
+    'CaseSubmitted': 'submitted',
+    'CaseAssigned': 'assigned',
+    'CaseResolved': 'resolved',
+    'CaseClosed': 'closed',
+    'CaseReopened': 'reopened',
+    'CaseRejected': 'rejected',
+    'CaseEscalated': 'escalated',
+} %}
 {{ plan_comment(plan) }}
 with
 
@@ -21,12 +30,6 @@ test_tenants as (
     select * from {{ ref('test_tenants') }}
 ),
 
-excluded_tenants as (
-    select distinct tenants.tenant_id
-    from (select distinct tenant_id from silver_pgr_events) as tenants
-    inner join test_tenants on {{ lies_under('tenants.tenant_id', 'test_tenants.tenant_prefix') }}
-),
-
 {% if not plan.full -%}
 touched_days as (
     select distinct
@@ -36,6 +39,12 @@ touched_days as (
 ),
 
 {% endif -%}
+excluded_tenants as (
+    select distinct tenants.tenant_id
+    from (select distinct tenant_id from {{ 'silver_pgr_events' if plan.full else 'touched_days' }}) as tenants
+    inner join test_tenants on {{ lies_under('tenants.tenant_id', 'test_tenants.tenant_prefix') }}
+),
+
 events as (
     select
         silver_pgr_events.event_date_local as metric_date,
@@ -44,7 +53,12 @@ events as (
         coalesce(silver_pgr_events.channel, 'UNKNOWN') as channel,
         silver_pgr_events.tenant_root,
         silver_pgr_events.complaint_id,
-        silver_pgr_events.event_type
+        -- a number takes less memory than the text
+        case silver_pgr_events.event_type
+            {%- for event_type in counted_events %}
+            when '{{ event_type }}' then {{ loop.index }}
+            {%- endfor %}
+        end as event_number
     from silver_pgr_events
     {%- if not plan.full %}
     inner join touched_days
@@ -59,6 +73,21 @@ events as (
         {%- endif %}
 ),
 
+-- What each case has of an event on a day: counting the distinct cases of each event apart takes twice the time.
+cases as (
+    select
+        metric_date,
+        tenant_id,
+        ward_id,
+        channel,
+        event_number,
+        complaint_id,
+        max(tenant_root) as tenant_root,
+        count(*) as events
+    from events
+    group by metric_date, tenant_id, ward_id, channel, event_number, complaint_id
+),
+
 counted as (
     select
         metric_date,
@@ -66,20 +95,12 @@ counted as (
         ward_id,
         channel,
         max(tenant_root) as tenant_root,
-        {%- for event_type, name in [
-            ('CaseSubmitted', 'submitted'),
-            ('CaseAssigned', 'assigned'),
-            ('CaseResolved', 'resolved'),
-            ('CaseClosed', 'closed'),
-            ('CaseReopened', 'reopened'),
-            ('CaseRejected', 'rejected'),
-            ('CaseEscalated', 'escalated'),
-        ] %}
-        count_if(event_type = '{{ event_type }}') as {{ name }}_events,
-        count(distinct if(event_type = '{{ event_type }}', complaint_id)) as {{ name }}_cases
+        {%- for name in counted_events.values() %}
+        coalesce(sum(events) filter (where event_number = {{ loop.index }}), 0) as {{ name }}_events,
+        count_if(event_number = {{ loop.index }}) as {{ name }}_cases
         {{- ',' if not loop.last }}
         {%- endfor %}
-    from events
+    from cases
     group by metric_date, tenant_id, ward_id, channel
 ),
 {%- if plan.full %}

@@ -8,7 +8,7 @@
 }}
 {%- set plan = bronze_plan(settings_digest(
     [(ref('tenant_zones'), ['tenant_prefix', 'time_zone']), (ref('channels'), ['spelling', 'channel'])],
-    [var('default_time_zone')]
+    [var('default_time_zone'), silver_columns()]
 )) %}
 {{ plan_comment(plan) }}
 with
@@ -212,6 +212,7 @@ extracted as (
         {%- endfor %}
         try_cast(json_extract_scalar(element_at(attributes, 'sla_hours'), '$') as double) as sla_hours,
         try_cast(json_extract_scalar(element_at(attributes, 'rating'), '$') as double) as rating,
+        try_cast(json_extract_scalar(element_at(attributes, 'active'), '$') as boolean) as is_active,
         nullif(regexp_replace(upper(trim(channel)), '[^\p{L}\p{N}]+', '_'), '') as channel_spelling
     from parsed
 ),
@@ -247,6 +248,7 @@ renamed as (
 
         ---------- booleans
         extracted.has_invalid_attributes,
+        extracted.is_active,
 
         ---------- dates and times
         extracted.event_time,
@@ -338,7 +340,19 @@ final as (
     where
         not is_known
         or copy_dates is distinct from known__copy_dates
-        or (not is_first_known and fresh__arrival is distinct from known__arrival)
+        -- of a date that is read whole any column may have been corrected by hand
+        or (
+            not is_first_known
+            and row(
+                {%- for column in silver_columns() if column != '_copy_dates' %}
+                fresh_{{ column }}{{ ',' if not loop.last }}
+                {%- endfor %}
+            ) is distinct from row(
+                {%- for column in silver_columns() if column != '_copy_dates' %}
+                known_{{ column }}{{ ',' if not loop.last }}
+                {%- endfor %}
+            )
+        )
 )
 {%- endif %}
 
