@@ -13,8 +13,11 @@ from lakehouse.transform.errors import ModelFailedError, ModelInterruptedError
 _TEST_FAILED = "fail"
 #: What cannot pass by itself: a statement that Trino refuses, a model that dbt cannot render.
 _TERMINAL = re.compile(r"type=USER_ERROR|\b(?:Compilation|Parsing|Validation|Dependency|Contract) Error")
-#: Another writer's commit is an external error; these are the user's by type, and pass all the same.
-_TRANSIENT = re.compile(r"name=(?:USER_CANCELED|ADMINISTRATIVELY_KILLED|TRANSACTION_CONFLICT)")
+#: Another writer's commit is an external error; these are the user's by type, and pass all the same. A snapshot
+#: that a model began with may expire while it builds: its next try begins with another.
+_TRANSIENT = re.compile(
+    r"name=(?:USER_CANCELED|ADMINISTRATIVELY_KILLED|TRANSACTION_CONFLICT)|snapshot ID does not exist"
+)
 
 
 @dataclass(frozen=True)

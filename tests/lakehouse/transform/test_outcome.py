@@ -29,6 +29,12 @@ CANCELLED = Failure(
     status="error",
     message='TrinoUserError(type=USER_ERROR, name=USER_CANCELED, message="Query was canceled", query_id=2026)',
 )
+EXPIRED = Failure(
+    name="silver_pgr_events_2",
+    status="error",
+    message="TrinoUserError(type=USER_ERROR, name=INVALID_ARGUMENTS, message="
+    '"line 9:5: Iceberg snapshot ID does not exists: 5651434", query_id=2026)',
+)
 DOWN = Failure(
     name="FailedToConnectError", status="error", message="Failed to establish a new connection: Connection refused"
 )
@@ -42,7 +48,7 @@ def test_what_must_be_corrected_is_not_tried_again(failure: Failure):
     assert "docs/runbooks/transform-failed.md" in str(error)
 
 
-@pytest.mark.parametrize("failure", [CONFLICT, CANCELLED, DOWN], ids=lambda failure: failure.name)
+@pytest.mark.parametrize("failure", [CONFLICT, CANCELLED, EXPIRED, DOWN], ids=lambda failure: failure.name)
 def test_what_may_pass_is_tried_again(failure: Failure):
     assert isinstance(judge([failure]), ModelInterruptedError)
 
