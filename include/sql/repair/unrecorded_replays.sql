@@ -6,16 +6,8 @@ select
     max(bronze._position) + 1 as next_position,
     count(*) as replayed_rows
 from {{ target | identifier }} as bronze
-inner join (
-    select distinct
-        source_id,
-        record_position
-    from {{ rejects | identifier }}
-    where contract = {{ bind(contract) }}
-) as judged
-    on
-        bronze._source_id = judged.source_id
-        and bronze._position = judged.record_position
+-- and not the rejects: an erasure may have taken them
+inner join {{ sources | identifier }} as sources on bronze._source_id = sources.source_id
 left join (
     select distinct load_id
     from {{ ledger | identifier }}
@@ -23,6 +15,7 @@ left join (
 ) as recorded
     on bronze._load_id = recorded.load_id
 where
-    substr(bronze._load_id, 5, 1) = 'z'
+    sources.contract = {{ bind(contract) }}
+    and substr(bronze._load_id, 5, 1) = 'z'
     and recorded.load_id is null
 group by bronze._source_id, bronze._load_id

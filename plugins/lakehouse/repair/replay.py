@@ -193,7 +193,7 @@ class Replay:
             render(
                 "repair/unrecorded_replays.sql",
                 target=self._table.name,
-                rejects=self._ledger.tables.rejects,
+                sources=self._ledger.tables.sources,
                 ledger=self._ledger.tables.ledger,
                 contract=self._contract.name,
             )

@@ -134,7 +134,8 @@ def find_ranges(
 ) -> tuple[UnloadRange, ...]:
     """What somebody means who names a load, an object or request, or offsets of a partition.
 
-    Of an object that was taken out and loaded again, what is there now; when all of it is out, what was taken out
+    Of a topic that was created again, the newest incarnation; a load of an earlier one has its id. Of an object
+    that was taken out and loaded again, what is there now; when all of it is out, what was taken out
     last; when an unload of it was begun and not ended, that alone.
 
     :param contract: the name of the source's contract.
@@ -154,6 +155,9 @@ def find_ranges(
             source=asked,
         )
     ).rows
+    if offsets is not None:
+        # Each incarnation of a topic has these offsets; who names the topic means the one that is there now.
+        found = found[-1:]
     live = [row for row in found if row[1] == "partition" or not row[7]]
     # An unload that died is finished first; what was loaded again since is not meant.
     live = [row for row in live if row[1] != "partition" and row[6]] or live
