@@ -7,7 +7,9 @@ select
     refusals.contract,
     refusals.source,
     refusals.refused_as,
-    refusals.first_refused_at
+    refusals.first_refused_at,
+    sources.identity
 from iceberg.bronze.open_refusals as refusals
 inner join wanted on refusals.contract = wanted.contract
+left join iceberg.bronze.sources as sources on refusals.source_id = sources.source_id
 order by refusals.first_refused_at desc

@@ -14,6 +14,8 @@ from lakehouse.statements import render
 DAY = timedelta(days=1)
 #: Nothing of a load is half done for longer: after so long without a sign of life, what is half done stays so.
 LONGEST_SILENCE = timedelta(hours=1)
+#: Of a source of which nothing was written: by a load, and by a removal.
+_NO_SIGNS = (None, None)
 #: More are not looked up one by one: everything is.
 _MOST_LOOKED_UP = 10_000
 
@@ -51,12 +53,16 @@ class LedgerGap:
 
 @dataclass(frozen=True)
 class RefusedFile:
-    """A file that was refused, and neither loaded nor put again since."""
+    """A file that was refused, and neither loaded nor put again since.
+
+    :param identity: of the version that was refused, as the registry keeps it.
+    """
 
     contract: str
     source: str
     refused_as: str
     since: datetime
+    identity: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,7 @@ class Problem:
     """A line of the certificate that has a problem.
 
     :param newest_sign: when a load last wrote something of it, recorded or not.
+    :param newest_removal: when an unload, an erasure or a retention of it last began.
     """
 
     source_id: str
@@ -71,6 +78,7 @@ class Problem:
     contract: str
     problems: frozenset[str]
     newest_sign: datetime | None
+    newest_removal: datetime | None = None
 
 
 class Facts:
@@ -132,8 +140,8 @@ class Facts:
         """Newest first."""
         statement = render("watch/refused_files.sql", contracts=self._listed)
         return tuple(
-            RefusedFile(contract, source, refused_as, since.replace(tzinfo=UTC))
-            for contract, source, refused_as, since in self._engine.execute(statement).rows
+            RefusedFile(contract, source, refused_as, since.replace(tzinfo=UTC), identity)
+            for contract, source, refused_as, since, identity in self._engine.execute(statement).rows
         )
 
     def problems(self, *, touched_since: datetime | None) -> tuple[Problem, ...]:
@@ -163,7 +171,8 @@ class Facts:
                 source=source or f"source id {source_id}",
                 contract=contract,
                 problems=frozenset(problems.split(", ")),
-                newest_sign=_newest(_aware(finished_at), signs.get(source_id)),
+                newest_sign=_newest(_aware(finished_at), signs.get(source_id, _NO_SIGNS)[0]),
+                newest_removal=signs.get(source_id, _NO_SIGNS)[1],
             )
             for source_id, source, contract, finished_at, problems in found
         )
@@ -179,7 +188,7 @@ class Facts:
         )
         return [source_id for (source_id,) in self._engine.execute(statement).rows]
 
-    def _newest_signs(self, source_ids: Sequence[str]) -> Mapping[str, datetime | None]:
+    def _newest_signs(self, source_ids: Sequence[str]) -> Mapping[str, tuple[datetime | None, datetime | None]]:
         if not source_ids:
             return {}
         statement = render(
@@ -187,8 +196,13 @@ class Facts:
             source_ids=json.dumps(list(source_ids)),
             targets=self._targets,
             rejects=self._tables.rejects,
+            removals=self._tables.removals,
+            ledger=self._tables.ledger,
         )
-        return {source_id: _aware(newest) for source_id, newest in self._engine.execute(statement).rows}
+        return {
+            source_id: (_aware(load), _aware(removal))
+            for source_id, load, removal in self._engine.execute(statement).rows
+        }
 
 
 def _aware(moment: datetime | None) -> datetime | None:

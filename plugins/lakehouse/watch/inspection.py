@@ -111,7 +111,7 @@ class Inspection:
         return judge.judge_reach(KAFKA, error=None) + judge.judge_lag(contracts, lags=lags)
 
     def refused_files(self) -> tuple[RefusedFile, ...]:
-        """The files that were refused, and that nobody has deleted since.
+        """The files that were refused, and that are there still: neither deleted nor put back as they once were.
 
         :raises LakehouseError: engine or store do not answer.
         """
@@ -120,10 +120,10 @@ class Inspection:
     def _is_there(self, file: RefusedFile) -> bool:
         bucket, _, key = file.source.removeprefix("s3://").partition("/")
         try:
-            self._store.head(bucket=bucket, key=key)
+            version = self._store.head(bucket=bucket, key=key)
         except ObjectNotFoundError:
             return False
-        return True
+        return file.identity in (None, version.identity)
 
     def unmatched(self) -> tuple[Unmatched, ...]:
         """What lies under each landing and is no source's.

@@ -20,10 +20,10 @@ _HALF_DONE = frozenset(
         "rows or rejects without a ledger row",
         "not read to its end",
         "more rows than records",
-        "unload not finished",
-        "removal not finished",
     }
 )
+#: And what an unload, an erasure or a retention does.
+_HALF_REMOVED = frozenset({"unload not finished", "removal not finished"})
 #: Judged from the ledger alone, at every check.
 _GAP = "gap"
 
@@ -128,9 +128,12 @@ def judge_certificate(
     :param is_full: whether the problems are those of all sources: only then is one without any known to be well.
     """
     by_contract: dict[str, list[Problem]] = {}
+    doubted = set()
     for problem in problems:
         if _is_believed(problem, now=now):
             by_contract.setdefault(problem.contract, []).append(problem)
+        elif problem.problems != {_GAP}:
+            doubted.add(problem.contract)
     findings = [
         Finding(
             Kind.CERTIFICATE,
@@ -140,14 +143,23 @@ def judge_certificate(
         )
         for name, of in sorted(by_contract.items())
     ]
-    judged = [contract.name for contract in contracts] if is_full else list(by_contract)
+    # What may pass is no reason to tell anybody, nor one to say that it has passed.
+    well = {contract.name for contract in contracts} - doubted if is_full else set()
+    judged = sorted(well.union(by_contract))
     return Judgement.of(Kind.CERTIFICATE, judged, findings)
 
 
 def _is_believed(problem: Problem, *, now: datetime) -> bool:
     problems = problem.problems - {_GAP}
-    is_silent = problem.newest_sign is None or problem.newest_sign <= now - LONGEST_SILENCE
-    return bool(problems if is_silent else problems - _HALF_DONE)
+    if not _is_silent(problem.newest_sign, now=now):
+        problems -= _HALF_DONE
+    if not _is_silent(problem.newest_removal, now=now):
+        problems -= _HALF_REMOVED
+    return bool(problems)
+
+
+def _is_silent(newest: datetime | None, *, now: datetime) -> bool:
+    return newest is None or newest <= now - LONGEST_SILENCE
 
 
 def _named(problems: Iterable[Problem]) -> list[str]:

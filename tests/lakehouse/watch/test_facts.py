@@ -73,11 +73,14 @@ def test_the_newest_sign_of_a_source_is_what_was_recorded_or_written_of_it(facts
         ("s4", "s3://warehouse/4", "somebody_elses", None, "gap"),
     )
     earlier = LATELY - timedelta(hours=1)
-    engine.answers["watch/newest_signs.sql"] = rows_of(("s1", naive(earlier)), ("s2", naive(earlier)))
+    engine.answers["watch/newest_signs.sql"] = rows_of(
+        ("s1", naive(earlier), None), ("s2", naive(earlier), naive(LATELY))
+    )
     found = facts.problems(touched_since=None)
     assert [(problem.source, problem.newest_sign) for problem in found] == [
         ("s3://warehouse/1", LATELY),
         ("source id s2", earlier),
         ("s3://warehouse/3", None),
     ]
+    assert [problem.newest_removal for problem in found] == [None, LATELY, None]
     assert found[0].problems == {"overlap", "rows missing"}

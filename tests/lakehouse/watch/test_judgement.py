@@ -96,13 +96,19 @@ def test_who_hands_rows_over_is_told_of_bad_ones_by_the_call():
     assert rejects(contract_of(kind="rows"), records=2, bad=2, still_open=2) == ()
 
 
-def problem(*names: str, silent_for: timedelta | None = timedelta(), source: str = "s3://warehouse/a") -> Problem:
+def problem(
+    *names: str,
+    silent_for: timedelta | None = timedelta(),
+    removal_silent_for: timedelta | None = None,
+    source: str = "s3://warehouse/a",
+) -> Problem:
     return Problem(
         source_id=source,
         source=source,
         contract="visits",
         problems=frozenset(names),
         newest_sign=None if silent_for is None else MOMENT - silent_for,
+        newest_removal=None if removal_silent_for is None else MOMENT - removal_silent_for,
     )
 
 
@@ -118,6 +124,18 @@ def test_what_a_running_load_leaves_half_done_is_no_problem_before_it_is_silent(
         "1 source with problems (more rows than records, not read to its end): s3://warehouse/a."
     )
     assert certificate(problem(*half_done, silent_for=None)).findings
+
+
+@pytest.mark.parametrize("name", ["unload not finished", "removal not finished"])
+def test_a_removal_that_died_is_a_problem_although_loads_go_on(name: str):
+    assert certificate(problem(name, removal_silent_for=LONGEST_SILENCE - timedelta(seconds=1))).findings == ()
+    assert certificate(problem(name, removal_silent_for=LONGEST_SILENCE)).findings
+
+
+def test_what_may_still_pass_is_neither_told_nor_taken_for_well():
+    half_done = problem("more rows than records")
+    assert certificate(half_done, is_full=True).judged == frozenset()
+    assert certificate(problem("gap"), is_full=True).judged == {"certificate/visits"}
 
 
 @pytest.mark.parametrize("name", ["rows missing", "doubled rows", "overlap", "a problem of another version"])

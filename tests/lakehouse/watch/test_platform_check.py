@@ -261,10 +261,22 @@ def test_problems_of_contracts_that_are_not_watched_are_not_told(check, clock, e
 def test_a_refused_file_that_was_deleted_is_nobodys_matter_any_more(check, clock, engine, store, told):
     store.put(b"bad", bucket="warehouse", key="staging/visits_1.csv")
     engine.answers["watch/refused_files.sql"] = rows_of(
-        ("visits", "s3://warehouse/staging/visits_1.csv", "DamagedFileError", naive(clock.now))
+        ("visits", "s3://warehouse/staging/visits_1.csv", "DamagedFileError", naive(clock.now), None)
     )
     check()
     store.delete(bucket="warehouse", key="staging/visits_1.csv")
+    check()
+    assert told.subjects == ["OPEN: visits: files were refused", "CLEARED: visits: files were refused"]
+
+
+def test_a_refused_file_that_was_put_back_as_it_was_is_well_again(check, clock, engine, store, told):
+    store.put(b"bad", bucket="warehouse", key="staging/visits_1.csv")
+    refused = store.head(bucket="warehouse", key="staging/visits_1.csv")
+    engine.answers["watch/refused_files.sql"] = rows_of(
+        ("visits", refused.uri, "DamagedFileError", naive(clock.now), refused.identity)
+    )
+    check()
+    store.put(b"as it was", bucket="warehouse", key="staging/visits_1.csv")
     check()
     assert told.subjects == ["OPEN: visits: files were refused", "CLEARED: visits: files were refused"]
 

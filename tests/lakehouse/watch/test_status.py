@@ -28,7 +28,9 @@ def engine() -> ChecksEngine:
         {
             "watch/loads.sql": rows_of(loads),
             "watch/open_rejects.sql": rows_of(("files", 12, 10)),
-            "watch/refused_files.sql": rows_of(("files", "s3://warehouse/a", "DamagedFileError", naive(MOMENT))),
+            "watch/refused_files.sql": rows_of(
+                ("files", "s3://warehouse/a", "DamagedFileError", naive(MOMENT), None)
+            ),
         }
     )
 
