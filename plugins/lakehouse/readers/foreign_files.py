@@ -30,9 +30,11 @@ _NAMED_BY_BEGINNING = (
 )
 #: The first field of a page or a footer follows; a text may begin with the four letters alone.
 _PARQUET = b"PAR1\x15"
+#: Of what is encrypted the length follows, in four bytes of which the last is 0; a column may be called PARENT_ID.
+_LAST_OF_LENGTH = slice(7, 8)
 _BZIP2_BLOCKS = (b"1AY&SY", b"\x17rE8P\x90")
 _LZMA_BEGINNING, _LZMA_HEADER_BYTES = b"\x5d\x00\x00", 13
-_TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
+_TAR_MAGICS, _TAR_MAGIC_AT = (b"ustar\x00", b"ustar  \x00"), 257
 _ZLIB_BEGINNINGS = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 _LAST_PRINTABLE, _CONTROLS_OF_TEXT = 0x7E, frozenset(b"\t\n\v\f\r\x1a\x1b")
 
@@ -43,13 +45,24 @@ def foreign_kind(head: bytes) -> str | None:
     :param head: its first :data:`HEAD_BYTES`, or all of it.
     """
     for beginning, kind in _NAMED_BY_BEGINNING:
-        if head.startswith(beginning) and (kind != "bzip2 data" or head[4:10] in _BZIP2_BLOCKS):
+        if head.startswith(beginning) and _goes_on(head, beginning):
             return kind
-    if head[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC):
+    if head[_TAR_MAGIC_AT:].startswith(_TAR_MAGICS):
         return "a tar archive"
     if _is_lzma(head):
         return "LZMA data"
     return "zlib data" if _is_zlib(head) else None
+
+
+def _goes_on(head: bytes, beginning: bytes) -> bool:
+    """Whether what may begin a text as well is followed by what does not."""
+    match beginning:
+        case b"BZh":
+            return head[4:10] in _BZIP2_BLOCKS
+        case b"PARE":
+            return head[_LAST_OF_LENGTH] == b"\x00"
+        case _:
+            return True
 
 
 def is_parquet(head: bytes) -> bool:

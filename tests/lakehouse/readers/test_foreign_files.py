@@ -91,7 +91,7 @@ def test_parquet_where_text_is_wanted_is_said(read, format_, compress):
 
 def test_an_encrypted_parquet_file_is_said_to_be_one(read):
     with pytest.raises(ForeignFileError, match="encrypted"):
-        read(b"PARE" + as_parquet()[4:-4] + b"PARE", "parquet")
+        read(b"PARE" + (300).to_bytes(4, "little") + as_parquet()[8:-4] + b"PARE", "parquet")
 
 
 @pytest.mark.parametrize(
@@ -100,6 +100,8 @@ def test_an_encrypted_parquet_file_is_said_to_be_one(read):
         b"x^2,tenant_id\n1,a\n",
         b"x^,tenant_id\n,a\n",
         b"PAR1,tenant_id\n,a\n",
+        b"PARENT_ID,tenant_id\n1,a\n",
+        b"a" * 256 + b"justar,tenant_id\n1,a\n",
         b"PK,tenant_id\n,a\n",
         b"BZh9,tenant_id\n,a\n",
         b"Obj,tenant_id\n,a\n",
