@@ -8,6 +8,7 @@ orphans is what bounds it.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,8 @@ SNAPSHOT_RETENTION = timedelta(hours=1)
 ORPHAN_RETENTION = timedelta(hours=6)
 #: Longer than any attempt lives.
 ATTEMPT_RETENTION = timedelta(days=1)
+#: Tables of dbt, and of the materialization of this project, that are gone when the model is built.
+_BEING_BUILT = re.compile(r"__dbt_|__changed$")
 _ATTEMPT_TIME = "%Y%m%d_%H%M%S"
 _ATTEMPT_TIME_CHARACTERS = len("20261123_090512")
 
@@ -66,7 +69,7 @@ def _has_nothing_to_finish(_attempt: str) -> None:
 def list_tables(engine: Engine, *, catalog: str, schemas: Sequence[str] = SCHEMAS) -> list[str]:
     """The tables of some schemas, as ``catalog.schema.table``; not those that dbt is building a model in."""
     listed = engine.execute(render("maintenance/list_tables.sql", catalog=catalog, schemas=",".join(schemas)))
-    return [f"{catalog}.{name}" for (name,) in listed.rows if "__dbt_" not in name]
+    return [f"{catalog}.{name}" for (name,) in listed.rows if _BEING_BUILT.search(name) is None]
 
 
 def chosen_tables(tables: Sequence[str], *, table: str) -> list[str]:

@@ -169,7 +169,12 @@ def test_orphans_are_kept_longer_than_any_statement_runs():
 
 
 def test_tables_that_dbt_is_building_are_not_maintained():
-    names = ("bronze.ledger", "silver.silver_pgr_events", "silver.silver_pgr_events__dbt_tmp")
+    names = (
+        "bronze.ledger",
+        "silver.silver_pgr_events",
+        "silver.silver_pgr_events__dbt_tmp",
+        "silver.silver_pgr_events__changed",
+    )
     engine = ScriptedEngine({"maintenance/list_tables.sql": rows_of(*((name,) for name in names))})
     assert list_tables(engine, catalog="iceberg") == ["iceberg.bronze.ledger", "iceberg.silver.silver_pgr_events"]
     assert engine.asked("maintenance/list_tables.sql") == [{"schemas": "bronze,silver,gold"}]
