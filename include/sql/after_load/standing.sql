@@ -8,10 +8,32 @@ recorded as (
     select
         ledger.source_id,
         max(ledger.finished_at) filter (where ledger.kind = 'load') as loaded_at,
+        max(ledger.started_at) filter (where ledger.kind = 'load') as read_at,
         count_if(ledger.kind = {{ bind(kind) }}) > 0 as is_done
     from {{ ledger | identifier }} as ledger
     inner join wanted on ledger.source_id = wanted.source_id
     group by ledger.source_id
+),
+
+unloaded as (
+    select distinct source_id
+    from {{ ledger | identifier }}
+    where kind = 'unload'
+),
+
+-- Where a newer version supersedes: one that was planned since the read of this one may be in the middle of its load,
+-- and then this one, which was put again, is to be loaded again in its turn.
+newer as (
+    select distinct recorded.source_id
+    from recorded
+    inner join {{ sources | identifier }} as mine on recorded.source_id = mine.source_id
+    inner join {{ sources | identifier }} as others
+        on
+            mine.source = others.source
+            and mine.source_id <> others.source_id
+            and recorded.read_at < others.registered_at
+    left join unloaded on others.source_id = unloaded.source_id
+    where {{ bind(overwrite) }} = 'supersede' and unloaded.source_id is null
 ),
 
 held as (
@@ -24,6 +46,8 @@ select
     recorded.source_id,
     recorded.loaded_at,
     recorded.is_done,
-    held.source_id is not null as has_open_rejects
+    held.source_id is not null as has_open_rejects,
+    newer.source_id is not null as has_newer
 from recorded
 left join held on recorded.source_id = held.source_id
+left join newer on recorded.source_id = newer.source_id

@@ -17,14 +17,20 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, BinaryIO
 
 from lakehouse.contracts.after_load import AfterLoadAction
 from lakehouse.contracts.files_contract import FilesContract
 from lakehouse.engine import Engine
-from lakehouse.errors import ObjectNotFoundError, SourceChangedError, TerminalError, TransientError
+from lakehouse.errors import (
+    LakehouseError,
+    ObjectNotFoundError,
+    SourceChangedError,
+    TerminalError,
+    TransientError,
+)
 from lakehouse.identity import SPOOL_PREFIX, ObjectVersion, new_attempt
 from lakehouse.load.ledger import Clock, Ledger, naive_utc, system_clock
 from lakehouse.load.pause import Pause, pause_for_others, through_conflicts
@@ -83,7 +89,7 @@ class AfterLoadReport:
 
     :param done: tagged, archived or deleted by this call.
     :param held: kept in place, as some of their records are open rejects, which may be read from them again.
-    :param waiting: whose days are not over.
+    :param waiting: whose days are not over, or which another version may be about to supersede.
     :param changed: put again, deleted or taken out of bronze meanwhile: left as they are.
     :param unnamed: whose key in the archive would be too long for the store.
     :param left: beyond what one call takes on.
@@ -145,17 +151,22 @@ class AfterLoading:
         self._pause = pause
         self._most = most
         self._on_step = on_step
+        self._errors: list[LakehouseError] = []
 
     def run(self, *, dry_run: bool = False) -> AfterLoadReport:
         """Act on what is due, some at a time.
 
         :param dry_run: only count what would be done.
+        What the store does for one object does not keep it from the others.
+
         :raises UnconditionalDeleteError: the store cannot delete one version alone.
+        :raises LakehouseError: the store did not do it for some; the first such error, once the others are done.
         :raises CommitConflictError: other writers kept committing first; running again goes on.
         """
         action = self._section.action
         if action is AfterLoadAction.KEEP:
             return AfterLoadReport(action=action)
+        self._errors = []
         due, counts = self._due()
         done = changed = 0
         if due and not dry_run:
@@ -166,21 +177,21 @@ class AfterLoading:
                 acted = self._act(some)
                 done += acted
                 changed += len(some) - acted
+        if self._errors:
+            raise self._errors[0]
         return AfterLoadReport(action=action, done=len(due) if dry_run else done, changed=changed, **counts)
 
     def _due(self) -> tuple[list[_Due], dict[str, int]]:
         due: list[_Due] = []
         counts = {"held": 0, "waiting": 0, "unnamed": 0, "left": 0}
         for loaded in loaded_objects(self._contract, store=self._store, ledger=self._ledger):
-            for source_id, loaded_at, is_done, has_open_rejects in self._standing(loaded):
+            for source_id, loaded_at, is_done, has_open_rejects, has_newer in self._standing(loaded):
                 each = _Due(source_id=source_id, version=loaded[source_id])
                 if is_done and self._section.action is AfterLoadAction.TAG:
                     continue
                 if has_open_rejects:
                     counts["held"] += 1
-                elif self._section.days is not None and loaded_at + timedelta(days=self._section.days) > naive_utc(
-                    self._clock()
-                ):
+                elif has_newer or not self._is_old_enough(loaded_at):
                     counts["waiting"] += 1
                 elif self._section.prefix and len(self._archive_key(each).encode()) > _MOST_KEY_BYTES:
                     _LOG.warning("%s stays: its key in the archive would be too long", each.version.uri)
@@ -191,6 +202,10 @@ class AfterLoading:
                     due.append(each)
         return due, counts
 
+    def _is_old_enough(self, loaded_at: datetime) -> bool:
+        days = self._section.days
+        return days is None or loaded_at + timedelta(days=days) <= naive_utc(self._clock())
+
     def _standing(self, source_ids: Iterable[str]) -> Sequence[Sequence[Any]]:
         wanted = list(source_ids)
         if not wanted:
@@ -200,7 +215,9 @@ class AfterLoading:
                 "after_load/standing.sql",
                 ledger=self._ledger.tables.ledger,
                 source_ids=json.dumps(wanted),
+                sources=self._ledger.tables.sources,
                 kind=str(self._section.action),
+                overwrite=str(self._contract.overwrite),
             )
         ).rows
 
@@ -226,6 +243,10 @@ class AfterLoading:
             act(each)
         except (SourceChangedError, ObjectNotFoundError) as error:
             _LOG.info("%s", error.problem)
+            return False
+        except LakehouseError as error:
+            _LOG.warning("%s: %s", each.version.uri, error)
+            self._errors.append(error)
             return False
         return True
 

@@ -20,6 +20,7 @@ from lakehouse.identity import SPOOL_PREFIX, ObjectVersion
 from lakehouse.load.ledger import Ledger, naive_utc
 from lakehouse.paths import BRONZE_TABLES
 from lakehouse.settings import StorageNames
+from lakehouse.store import StoreRefusedError
 from lakehouse.tables.definition import read_table_definitions
 from tests.lakehouse.load.doubles import MOMENT, MemoryStore, ScriptedEngine, rows_of
 
@@ -54,6 +55,7 @@ class Platform:
         self.loaded: dict[str, ObjectVersion] = {}
         self.unloaded: set[str] = set()
         self.with_open_rejects: set[str] = set()
+        self.with_newer: set[str] = set()
         self.recorded: dict[tuple[str, str], dict[str, str]] = {}
         self.now = MOMENT
         self._path = tmp_path / "parking_fines.yaml"
@@ -101,7 +103,8 @@ class Platform:
         )
 
     def _standing(self, statement):
-        source_ids, kind = json.loads(statement.parameters[0]), statement.parameters[1]
+        source_ids = json.loads(statement.parameters[0])
+        [kind] = set(statement.parameters) & {"tag", "archive", "delete"}
         return rows_of(
             *(
                 (
@@ -109,6 +112,7 @@ class Platform:
                     naive_utc(MOMENT),
                     (source_id, kind) in self.recorded,
                     source_id in self.with_open_rejects,
+                    source_id in self.with_newer,
                 )
                 for source_id in source_ids
             )
@@ -285,6 +289,31 @@ def test_the_original_stays_when_its_copy_is_not_the_same(platform, monkeypatch)
     with pytest.raises(CopyDiffersError):
         platform.run(ARCHIVE)
     assert KEY in platform.there()
+    assert platform.recorded == {}
+
+
+def test_what_the_store_does_not_do_for_one_object_it_does_for_the_others(platform, monkeypatch):
+    platform.put_loaded("staging/parking_1.jsonl", b"1")
+    platform.put_loaded("staging/parking_2.jsonl", b"2")
+    add_tags = platform.store.add_tags
+
+    def refuse_one(version, tags):
+        if version.key == "staging/parking_1.jsonl":
+            raise StoreRefusedError(operation=f"tag {version.uri}", message="BadRequest: more than 10 tags")
+        add_tags(version, tags)
+
+    monkeypatch.setattr(platform.store, "add_tags", refuse_one)
+    with pytest.raises(StoreRefusedError, match="parking_1"):
+        platform.run(TAG)
+    [(source_id, _)] = platform.recorded
+    assert source_id == platform.store.head(bucket="warehouse", key="staging/parking_2.jsonl").proposed_source_id
+
+
+@pytest.mark.parametrize("text", [ARCHIVE, TAG])
+def test_an_object_stays_while_another_version_may_supersede_it(platform, text):
+    platform.with_newer.add(platform.put_loaded().proposed_source_id)
+    assert platform.run(text).waiting == 1
+    assert platform.there() == [KEY]
     assert platform.recorded == {}
 
 
