@@ -51,6 +51,11 @@ _CANCELLED = frozenset(
 _TRANSIENT_TYPES = frozenset({"INTERNAL_ERROR", "EXTERNAL"})
 #: Of these types, yet the same on every try.
 _TERMINAL_NAMES = frozenset({"QUERY_EXCEEDED_COMPILER_LIMIT", "COMPILER_ERROR", "CONSTRAINT_VIOLATION"})
+#: A statement of a load writes up to 4,000 partitions; Trino's own limit is 100.
+_TOO_MANY_PARTITIONS = "ICEBERG_TOO_MANY_OPEN_PARTITIONS"
+_MORE_PARTITIONS = (
+    "Set iceberg.max-partitions-per-writer=5000 in the properties of the catalog, restart Trino and run again."
+)
 #: Another writer committed first.
 _CONFLICTS = frozenset({"ICEBERG_COMMIT_ERROR", "TRANSACTION_CONFLICT"})
 #: How the driver tells that the server does not let it in.
@@ -230,7 +235,10 @@ def _of_query(
             return StatementCancelledError(error_name=name, message=message, query_id=query_id)
         if error.error_type in _TRANSIENT_TYPES:
             return EngineUnavailableError(message=f"{name}: {message}", query_id=query_id)
-    return StatementError(error_name=name, message=f"{message} (in {statement.name})", query_id=query_id)
+    told = f"{message} (in {statement.name})"
+    if name == _TOO_MANY_PARTITIONS:
+        return StatementError(error_name=name, message=told, query_id=query_id, remedy=_MORE_PARTITIONS)
+    return StatementError(error_name=name, message=told, query_id=query_id)
 
 
 def session_properties(catalog: str) -> dict[str, str]:

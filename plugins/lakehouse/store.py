@@ -33,6 +33,11 @@ _CHANGED = frozenset({"412", "PreconditionFailed"})
 #: A copy in one request may be too slow for the time that one has; S3 allows 5 GB.
 _COPIED_AT_ONCE = 1024**3
 _REFUSED = frozenset({"403", "401", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket"})
+#: A store answers so to a request that it would not take again either, but for these: too slow, too many, too
+#: early, lost to another at this moment.
+_CLIENT_ERRORS = range(400, 500)
+_PASSING_STATUSES = frozenset({408, 409, 423, 425, 429})
+_PASSING_CODES = frozenset({"RequestTimeout", "ExpiredToken", "RequestTimeTooSkewed", "SlowDown"})
 
 
 class StoreRefusedError(TerminalError):
@@ -41,7 +46,8 @@ class StoreRefusedError(TerminalError):
     def __init__(self, *, operation: str, message: str) -> None:
         super().__init__(
             f"The object store refused {operation}: {message}.",
-            remedy="Check bucket, credentials and their rights (connection lakehouse_s3, or AWS_* in .env).",
+            remedy="Check bucket, credentials and their rights (connection lakehouse_s3, or AWS_* in .env), and "
+            "whether the object can be read at all: it may be archived, or its key of encryption disabled.",
         )
         self.operation = operation
         self.message = message
@@ -224,7 +230,9 @@ def _of_client_error(error: ClientError, *, operation: str, bucket: str, key: st
         return SourceChangedError(bucket=bucket, key=key, etag=etag)
     if code in _NOT_FOUND:
         return ObjectNotFoundError(bucket=bucket, key=key)
-    if code in _REFUSED:
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    may_pass = status in _PASSING_STATUSES or code in _PASSING_CODES
+    if code in _REFUSED or (status in _CLIENT_ERRORS and not may_pass):
         return StoreRefusedError(operation=operation, message=str(error))
     return StoreUnavailableError(operation=operation, message=str(error))
 
