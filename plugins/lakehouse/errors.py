@@ -361,6 +361,17 @@ class StagingGoneError(TransientError):
         self.attempt = attempt
 
 
+class SpoolNotWrittenError(TransientError):
+    """The object store did not take a part of an attempt's spool; nobody knows what of it is there."""
+
+    def __init__(self, *, attempt: str, message: str) -> None:
+        super().__init__(
+            f"Attempt {attempt} cannot be staged: {message}",
+            remedy="Stage again when the store answers; what is there of the attempt is removed by the sweep.",
+        )
+        self.attempt = attempt
+
+
 class EngineUnavailableError(TransientError):
     """Trino does not answer, or the answer to a statement is lost."""
 

@@ -33,9 +33,7 @@ class SettingError(TerminalError):
 _MOST_READER_PROCESSES = 2
 
 
-def reader_processes(
-    environment: Mapping[str, str] | None = None, *, most: int = _MOST_READER_PROCESSES
-) -> int:
+def reader_processes(environment: Mapping[str, str] | None = None, *, most: int = _MOST_READER_PROCESSES) -> int:
     """How many processes judge the records of a large file; with 1 none is started for it.
 
     What LAKEHOUSE_READER_PROCESSES says, else one for each processor, up to a number.

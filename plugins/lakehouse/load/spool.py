@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lakehouse.errors import SpoolNotWrittenError, StoreUnavailableError
 from lakehouse.load.attempt import AttemptPlaces, Partition
 from lakehouse.load.ledger import naive_utc
 from lakehouse.readers.judged_batch import JudgedBatch, Reject
@@ -118,7 +119,9 @@ class _Buffer:
     @property
     def is_full(self) -> bool:
         return (
-            self.row_count >= SEGMENT_ROWS or self.row_bytes >= SEGMENT_BYTES or self.reject_bytes >= SEGMENT_BYTES
+            self.row_count + len(self.rejects) >= SEGMENT_ROWS
+            or self.row_bytes >= SEGMENT_BYTES
+            or self.reject_bytes >= SEGMENT_BYTES
         )
 
 
@@ -289,7 +292,10 @@ class SpoolWriter:
         self._segments += 1
         buffer = io.BytesIO()
         pq.write_table(table, buffer, compression=_COMPRESSION)
-        self._store.put(buffer.getvalue(), bucket=self._places.names.bucket, key=key)
+        try:
+            self._store.put(buffer.getvalue(), bucket=self._places.names.bucket, key=key)
+        except StoreUnavailableError as error:
+            raise SpoolNotWrittenError(attempt=self._places.attempt, message=error.problem) from error
         return key
 
 

@@ -37,6 +37,8 @@ _LOG = logging.getLogger(__name__)
 
 #: Below the catalog's iceberg.max-partitions-per-writer, which a statement cannot raise.
 PARTITIONS_PER_STATEMENT = 4_000
+#: Partitions that the ledger rows of a unit name: they are in one statement, and Trino takes a million characters.
+_MOST_TOUCHED = 10_000
 
 
 class StageSource(Protocol):
@@ -153,6 +155,8 @@ class _Stage:
         self._reader = reader
         self._writer = writer
         self._on_progress = on_progress
+        #: Of the rows of the unit that is open, without those of a range that is open.
+        self._unit_bytes = 0
         self.units: list[Unit] = []
         self.failures: list[Failure] = []
 
@@ -181,7 +185,7 @@ class _Stage:
                 self._leave_out(source, error, is_terminal=True, units=units_before)
             else:
                 shared += loads
-                if is_begun:
+                if is_begun or self._is_enough(shared):
                     self._close_unit(shared)
                     shared = []
                 self._report(source, done=number + 1, sources=count, loads=loads)
@@ -200,7 +204,11 @@ class _Stage:
             for judged in self._reader.read(stream, start=source.first_position):
                 self._writer.add(judged)
                 tally = self._writer.tally
-                if is_alone and (tally.records >= limits.records or tally.row_bytes >= limits.bytes):
+                if is_alone and (
+                    tally.records >= limits.records
+                    or tally.row_bytes >= limits.bytes
+                    or len(tally.touched) >= _MOST_TOUCHED
+                ):
                     tallies.append(self._writer.close_range())
                     open_loads.append(self._load(source, tallies[-1], end_position=None))
                     self._close_unit(open_loads)
@@ -212,6 +220,7 @@ class _Stage:
         last = self._writer.tally
         if not tallies or last.records:
             tallies.append(self._writer.close_range())
+            self._unit_bytes += tallies[-1].row_bytes
             open_loads.append(self._load(source, tallies[-1], end_position=last.next_position))
         else:
             # The end fell exactly on a cut: the last unit is the one that ends the source.
@@ -281,6 +290,16 @@ class _Stage:
             self._writer.flush()
             self.units.append(Unit(loads=tuple(loads), statements=self._writer.statements))
             self._writer.start_unit()
+        self._unit_bytes = 0
+
+    def _is_enough(self, loads: Sequence[Load]) -> bool:
+        """Whether small sources together are a unit: compressed, nobody knew before how much is in them."""
+        limits = self._contract.batch
+        return (
+            sum(load.records_read for load in loads) >= limits.records
+            or self._unit_bytes >= limits.bytes
+            or sum(len(load.touched) for load in loads) >= _MOST_TOUCHED
+        )
 
     def _mark_end(self, end_position: int) -> None:
         *before, last = self.units

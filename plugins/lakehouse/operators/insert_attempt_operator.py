@@ -20,6 +20,8 @@ from lakehouse.sources import read_source
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
+    from lakehouse.load.attempt import Failure
+
 #: More stand in the log; a report passes between tasks and must stay small.
 _FAILURES_IN_REPORT = 50
 
@@ -66,7 +68,7 @@ class InsertAttemptOperator(LakehouseOperator):
         self.query_page = self.hook.query_page(report.query_id) if report.query_id else ""
         summary = {
             **asdict(report),
-            "failures": [asdict(failure) for failure in report.failures[:_FAILURES_IN_REPORT]],
+            "failures": [asdict(failure) for failure in _foremost(report.failures)],
             "objects_left_out": len(report.failures),
         }
         for asset in self.outlets:
@@ -93,3 +95,8 @@ class InsertAttemptOperator(LakehouseOperator):
             )
         for failure in report.failures:
             self.log.warning("Left out: %s: %s", failure.source, failure.message)
+
+
+def _foremost(failures: Sequence[Failure]) -> list[Failure]:
+    """Those that fail the run come first: the others are met again by the next one."""
+    return sorted(failures, key=lambda failure: not failure.is_terminal)[:_FAILURES_IN_REPORT]

@@ -13,6 +13,7 @@ import pytest
 from lakehouse.errors import (
     EngineUnavailableError,
     PositionsNotDistinctError,
+    SpoolNotWrittenError,
     StoreUnavailableError,
 )
 from lakehouse.identity import framing_mark, load_id
@@ -301,6 +302,19 @@ class TestSpool:
         assert [rows.num_rows for rows in staged_rows(store)] == [4, 3, 1]
         assert manifest.rows_loaded == 8
 
+    def test_rejects_count_as_rows_do(self, stage, source, store, contract_with, monkeypatch):
+        monkeypatch.setattr("lakehouse.load.spool.SEGMENT_ROWS", 4)
+        lenient = contract_with("reject_budget: {share: 1.0}\n")
+        stage(source(1, b"\n" * 3 + b"{\n"), source(2, b"\n" * 3 + b"{\n"), contract=lenient)
+        assert len(store.parquet("_spool/")) == 2
+
+    def test_small_sources_together_are_cut_into_units_by_what_is_in_them(self, stage, source, contract_with):
+        contract = contract_with("batch: {records: 4}\n")
+        manifest = stage(
+            *(source(number, lines(*[event(n) for n in range(3)])) for number in range(1, 6)), contract=contract
+        )
+        assert [[load.records_read for load in unit.loads] for unit in manifest.units] == [[3, 3], [3, 3], [3]]
+
     def test_large_rejects_fill_a_buffer_too(self, stage, source, store, contract_with, monkeypatch):
         monkeypatch.setattr("lakehouse.load.spool.SEGMENT_BYTES", 100_000)
         lenient = contract_with("reject_budget: {share: 1.0}\n")
@@ -420,7 +434,7 @@ class TestSourcesThatAreLeftOut:
             raise StoreUnavailableError(operation=f"put s3://{bucket}/{key}", message="time-out")
 
         monkeypatch.setattr(store, "put", refuse)
-        with pytest.raises(StoreUnavailableError):
+        with pytest.raises(SpoolNotWrittenError):
             stage(planned)
 
     def test_engine_that_fails_leaves_no_manifest(self, stage, source, store, engine):
@@ -549,7 +563,7 @@ class TestChunks:
     def test_sources_that_share_a_batch_are_not_cut(self, stage, source, small):
         content = lines(*[event(number) for number in range(9)])
         manifest = stage(source(1, content), source(2, content), contract=small)
-        assert [len(unit.loads) for unit in manifest.units] == [2]
+        assert [[load.records_read for load in unit.loads] for unit in manifest.units] == [[9], [9]]
 
 
 class TestStagedRowsAreChecked:

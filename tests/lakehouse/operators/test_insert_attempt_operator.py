@@ -36,7 +36,7 @@ def context() -> dict[str, Any]:
     return {"ti": TASK, "outlet_events": {BRONZE: SimpleNamespace(extra={})}}
 
 
-def report(*, failures: int = 0) -> InsertReport:
+def report(*, failures: int = 0, passing: int = 0) -> InsertReport:
     return InsertReport(
         attempt="attempt",
         units=1,
@@ -48,8 +48,8 @@ def report(*, failures: int = 0) -> InsertReport:
         rejects=2,
         query_id="q7",
         failures=tuple(
-            Failure(source=f"s3://warehouse/{number}", message="damaged", is_terminal=True)
-            for number in range(failures)
+            Failure(source=f"s3://warehouse/{number}", message="damaged", is_terminal=number >= passing)
+            for number in range(passing + failures)
         ),
     )
 
@@ -129,3 +129,13 @@ def test_refusals_are_remembered_before_the_run_reports_them(
     monkeypatch.setattr(Ledger, "refuse", refuse)
     operator.execute(context)
     refuse.assert_called_once_with(mock.ANY, insert_attempt_operator.read_manifest.return_value)
+
+
+def test_what_fails_the_run_is_not_lost_among_what_does_not(
+    operator: InsertAttemptOperator, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    inserting(monkeypatch, report(passing=100, failures=1))
+    summary = operator.execute(context)
+    assert [failure["source"] for failure in summary["failures"] if failure["is_terminal"]] == [
+        "s3://warehouse/100"
+    ]
