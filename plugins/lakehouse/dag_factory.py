@@ -152,9 +152,9 @@ def ingest_files_dag(source: Source[FilesContract]) -> DAG:
             # Beside the report: what is loaded is loaded, although the run fails for what is not.
             loads_ended = EmptyOperator(task_id="loads_ended", trigger_rule=TriggerRule.ALL_DONE)
             reports >> loads_ended
-        for task in tasks:
-            plan >> task
-            loads_ended >> task
+            for task in tasks:
+                plan >> task
+                loads_ended >> task
         # An older version that was put once more stays in place to be loaded again: it is taken out first.
         for earlier, later in pairwise(tasks):
             earlier >> later
