@@ -14,6 +14,9 @@ from lakehouse.drain.assignment import AcceptedGap
 from lakehouse.drain.errors import RetentionGapError
 from lakehouse.drain.flush import FlushReport
 from lakehouse.drain.limits import DrainWindow, FlushLimits
+from lakehouse.load.ledger import Ledger
+from lakehouse.load.offset_range import OffsetRange
+from lakehouse.repair.unload import find_ranges
 from tests.engine.conftest import Platform, event
 from tests.engine.stream import Stream
 
@@ -246,6 +249,15 @@ def test_a_topic_that_is_created_again_is_another_source(make_stream: MakeStream
     accounts = stream.accounts()
     assert sorted((account.bronze_rows, account.problems) for account in accounts) == [(20, ""), (30, "")]
     assert len({account.source_id for account in accounts}) == 2
+    # Offsets that both have mean those of the topic that is there now.
+    [named] = find_ranges(
+        stream.contract.name,
+        target=stream.contract.target,
+        engine=stream.platform.engine,
+        ledger=Ledger(engine=stream.platform.engine),
+        offsets=OffsetRange(f"kafka://{stream.topic}/0", 0, 30),
+    )
+    assert (named.rows, named.source_id) == (30, max(accounts, key=lambda account: account.bronze_rows).source_id)
 
 
 def test_what_is_read_of_a_topic_that_is_replaced_meanwhile_is_not_taken_for_the_old_one(make_stream: MakeStream):
