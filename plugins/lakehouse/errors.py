@@ -28,6 +28,7 @@
         ├── RangeTakenError           another load recorded this range: plan again
         ├── RangeUnloadedError        what is being loaded was taken out meanwhile: plan again
         ├── SourceChangedError        the object was overwritten since it was planned: plan again
+        ├── SpoolNotWrittenError      the store did not take a part of a spool
         ├── StagingGoneError          an attempt's spool was swept: stage again
         ├── EngineUnavailableError    Trino does not answer, or its answer is lost
         ├── StoreUnavailableError     the object store does not answer
@@ -370,6 +371,7 @@ class SpoolNotWrittenError(TransientError):
             remedy="Stage again when the store answers; what is there of the attempt is removed by the sweep.",
         )
         self.attempt = attempt
+        self.message = message
 
 
 class EngineUnavailableError(TransientError):
