@@ -14,8 +14,6 @@ from lakehouse.contracts.reason import Reason, Refusal
 from lakehouse.contracts.value_types import Value, ValueParser, parser_of, shown
 from lakehouse.tables.definition import Column, ColumnType, TableDefinition
 
-#: What a contract writes to have a column take the text of the whole record.
-WHOLE_RECORD = "$record"
 #: Where both are columns of the target, a record without the first has the UTC day of the second.
 DERIVED_DAY, DERIVED_FROM = "event_date", "event_time"
 

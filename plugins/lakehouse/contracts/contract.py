@@ -37,6 +37,8 @@ from lakehouse.contracts.value_types import (
     time_format_problem,
 )
 
+#: What a contract writes for the whole record: a column takes its text, or all of it is scrubbed.
+WHOLE_RECORD = "$record"
 #: Changes when the same record under the same contract gets another verdict or another value.
 _JUDGING_VERSION = 3
 _FINGERPRINT_CHARACTERS = 16
@@ -142,6 +144,7 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_
 NotEmpty = Annotated[str, StringConstraints(min_length=1)]
 Constant = Annotated[str | int | float | bool, one_reading("Not a text, a number, true or false")]
 Path = Annotated[str, AfterValidator(_path)]
+ScrubbedPath = Annotated[str, AfterValidator(lambda path: path if path == WHOLE_RECORD else _path(path))]
 SourceField = Annotated[
     NotEmpty | Annotated[tuple[Path, ...], Field(min_length=1)],
     one_reading("Neither a field nor a list of fields (names joined with dots)"),
@@ -258,9 +261,9 @@ class Contract(Section):
     unknown_columns: UnknownColumns = UnknownColumns.IGNORE
     identical_rows: Annotated[IdenticalRows, not_yet(IdenticalRows.DISTINCT)] = IdenticalRows.SAME_EVENT
     reject_budget: RejectBudget = RejectBudget()
-    scrub: tuple[Path, ...] = ()
+    scrub: tuple[ScrubbedPath, ...] = ()
     """Paths of personal data (field names joined with dots), removed before a record is judged: columns, rejects,
-    logs and `$record` have nothing of it. Upper and lower case are the same."""
+    logs and `$record` have nothing of it. Upper and lower case are the same. `$record` as a path is all there is."""
     scrub_except: tuple[Path, ...] = ()
     """Paths below those of `scrub` whose plain values stay."""
     scrub_to_length: tuple[Path, ...] = ()
@@ -273,7 +276,8 @@ class Contract(Section):
     @model_validator(mode="after")
     def _scrubs_what_it_excepts(self) -> Self:
         for path in self.scrub_except:
-            if path in self.scrub or not any(path.startswith(f"{scrubbed}.") for scrubbed in self.scrub):
+            is_below = WHOLE_RECORD in self.scrub or any(path.startswith(f"{above}.") for above in self.scrub)
+            if path in self.scrub or not is_below:
                 raise PydanticCustomError(
                     "scrub_except", "scrub_except has {path}, which is not below a path of scrub", {"path": path}
                 )

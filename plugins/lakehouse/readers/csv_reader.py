@@ -13,8 +13,7 @@ from functools import partial
 from itertools import chain
 from typing import BinaryIO, cast
 
-from lakehouse.contracts.column_judge import WHOLE_RECORD
-from lakehouse.contracts.contract import UnknownColumns
+from lakehouse.contracts.contract import WHOLE_RECORD, UnknownColumns
 from lakehouse.contracts.files_contract import FilesContract
 from lakehouse.contracts.reason import Reason, Refusal
 from lakehouse.readers.csv_header import checked_header

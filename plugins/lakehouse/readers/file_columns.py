@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from lakehouse.contracts.column_judge import WHOLE_RECORD, ColumnJudge
-from lakehouse.contracts.contract import Contract, UnknownColumns
+from lakehouse.contracts.column_judge import ColumnJudge
+from lakehouse.contracts.contract import WHOLE_RECORD, Contract, UnknownColumns
 from lakehouse.contracts.files_contract import FilesContract, Format
 from lakehouse.contracts.value_types import shown
 from lakehouse.readers.errors import SchemaMismatchError

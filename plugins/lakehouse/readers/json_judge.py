@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from lakehouse.contracts.column_judge import WHOLE_RECORD
-from lakehouse.contracts.contract import Contract, UnknownColumns
+from lakehouse.contracts.contract import WHOLE_RECORD, Contract, UnknownColumns
 from lakehouse.contracts.reason import Reason, Refusal
 from lakehouse.contracts.value_types import Value
 from lakehouse.readers.errors import SchemaMismatchError

@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lakehouse.contracts.column_judge import WHOLE_RECORD, ColumnJudge
-from lakehouse.contracts.contract import Contract, UnknownColumns
+from lakehouse.contracts.column_judge import ColumnJudge
+from lakehouse.contracts.contract import WHOLE_RECORD, Contract, UnknownColumns
 from lakehouse.contracts.reason import Reason, Refusal
 from lakehouse.contracts.value_types import EPOCH_MILLISECONDS, EPOCH_SECONDS, ISO_8601
 from lakehouse.readers.arrow_casts import cast_column

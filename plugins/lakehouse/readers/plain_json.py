@@ -20,7 +20,8 @@ from msgspec import UNSET, Raw, UnsetType
 from msgspec.structs import astuple
 from numpy.typing import NDArray
 
-from lakehouse.contracts.column_judge import WHOLE_RECORD, ColumnJudge
+from lakehouse.contracts.column_judge import ColumnJudge
+from lakehouse.contracts.contract import WHOLE_RECORD
 from lakehouse.contracts.reason import Refusal
 from lakehouse.readers.json_record import DEEPEST_NESTING, is_too_deep, text_of
 from lakehouse.tables.definition import ColumnType

@@ -5,7 +5,8 @@ the whole path is meant too. A path goes through arrays (every element), and thr
 objects on a path that have something to lose are written anew; all other text stays as it was sent.
 
 Of what is removed, exceptions keep plain values (and arrays of them), never an object, so that what nobody foresaw
-goes. A record cannot be scrubbed if a string on a path begins like JSON but cannot be parsed.
+goes, at the top of a record too where the path is ``$record``. A record cannot be scrubbed if a string on a path
+begins like JSON but cannot be parsed.
 
 Not covered: what lies beside the paths, and the names of fields.
 """
@@ -21,7 +22,7 @@ from functools import lru_cache
 
 import msgspec
 
-from lakehouse.contracts.contract import Contract
+from lakehouse.contracts.contract import WHOLE_RECORD, Contract
 from lakehouse.contracts.reason import Reason, Refusal
 from lakehouse.readers.json_record import doubled_field, fields_of, is_too_deep, parse_record
 
@@ -103,9 +104,13 @@ class Scrubber:
         rules = {(tuple(path.split(".")), end) for path, end in ends}
         rules |= {((path,), end) for path, end in ends}
         rules |= {(tuple(path.split(".")), _End.KEEP_PLAIN) for path in kept}
-        self._way = _way(rules, keeps_only=False)
-        # A field's name is in the record as it is, unless it is escaped.
-        self._traces = [b"\\", *(f'{path.split(".")[-1]}"'.encode().lower() for path, _ in ends)]
+        if WHOLE_RECORD in paths:
+            self._way = _way([rule for rule in rules if rule[1] is not _End.REMOVE], keeps_only=True)
+            self._traces = [b"{"]
+        else:
+            self._way = _way(rules, keeps_only=False)
+            # A field's name is in the record as it is, unless it is escaped.
+            self._traces = [b"\\", *(f'{path.split(".")[-1]}"'.encode().lower() for path, _ in ends)]
 
     def scrub(self, record: bytes) -> bytes | Refusal:
         """The record without what is to be removed; a refusal if it cannot be parsed, and so not scrubbed."""

@@ -115,6 +115,21 @@ def test_a_length_can_be_left_of_what_is_removed():
     assert Scrubber(["a.note"], measured=["a"]).scrub(record) == b"{}"
 
 
+@pytest.mark.parametrize(
+    ("record", "scrubbed"),
+    [
+        ('{"a":{"id":1,"name":"Asha"},"note":"call me"}', '{"a":{"id":1},"note":{"length":7}}'),
+        ('{"A":{"id":1},"a2":{"id":1},"name":"Asha"}', "{}"),
+        ('{"a":{"id":1}}', '{"a":{"id":1}}'),
+    ],
+)
+def test_of_a_whole_record_only_what_is_excepted_is_left(record, scrubbed):
+    scrubber = Scrubber(["$record"], kept=["a.id"], measured=["note"])
+
+    assert scrubber.scrub(record.encode()) == scrubbed.encode()
+    assert scrubber.scrub(scrubbed.encode()) == scrubbed.encode()
+
+
 @pytest.mark.parametrize("inside", ["[" * 300 + "]" * 300, "[" * 100_000 + "]" * 100_000])
 def test_a_string_that_hides_too_much_cannot_be_scrubbed(inside):
     record = json.dumps({"a": inside, "name": "Asha"}).encode()
