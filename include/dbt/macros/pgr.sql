@@ -22,6 +22,13 @@ citizen's rating, which many never give.
     ({{ tenant }} = {{ prefix }} or starts_with({{ tenant }}, {{ prefix }} || '.'))
 {%- endmacro -%}
 
+{#- The tenants of a relation that are in the seed of test tenants, or lie under one; the seed is called test_tenants. -#}
+{%- macro test_tenants_of(relation) -%}
+    select distinct tenants.tenant_id
+    from (select distinct tenant_id from {{ relation }}) as tenants
+    inner join test_tenants on {{ lies_under('tenants.tenant_id', 'test_tenants.tenant_prefix') }}
+{%- endmacro -%}
+
 {%- macro hours_between(earlier, later) -%}
     (date_diff('millisecond', {{ earlier }}, {{ later }}) / 3600000e0)
 {%- endmacro -%}

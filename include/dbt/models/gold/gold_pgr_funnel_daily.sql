@@ -40,9 +40,7 @@ touched_days as (
 
 {% endif -%}
 excluded_tenants as (
-    select distinct tenants.tenant_id
-    from (select distinct tenant_id from {{ 'silver_pgr_events' if plan.full else 'touched_days' }}) as tenants
-    inner join test_tenants on {{ lies_under('tenants.tenant_id', 'test_tenants.tenant_prefix') }}
+    {{ test_tenants_of('silver_pgr_events' if plan.full else 'touched_days') }}
 ),
 
 events as (
