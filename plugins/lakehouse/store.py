@@ -32,7 +32,6 @@ _NOT_FOUND = frozenset({"404", "NoSuchKey", "NotFound"})
 _CHANGED = frozenset({"412", "PreconditionFailed"})
 #: A copy in one request may be too slow for the time that one has; S3 allows 5 GB.
 _COPIED_AT_ONCE = 1024**3
-_REFUSED = frozenset({"403", "401", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket"})
 #: A store answers so to a request that it would not take again either, but for these: too slow, too many, too
 #: early, lost to another at this moment.
 _CLIENT_ERRORS = range(400, 500)
@@ -231,8 +230,7 @@ def _of_client_error(error: ClientError, *, operation: str, bucket: str, key: st
     if code in _NOT_FOUND:
         return ObjectNotFoundError(bucket=bucket, key=key)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    may_pass = status in _PASSING_STATUSES or code in _PASSING_CODES
-    if code in _REFUSED or (status in _CLIENT_ERRORS and not may_pass):
+    if status in _CLIENT_ERRORS and status not in _PASSING_STATUSES and code not in _PASSING_CODES:
         return StoreRefusedError(operation=operation, message=str(error))
     return StoreUnavailableError(operation=operation, message=str(error))
 
