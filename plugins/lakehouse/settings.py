@@ -28,8 +28,7 @@ class SettingError(TerminalError):
         self.name = name
 
 
-#: More processes that judge records find nothing to do: one process finds where records end.
-#: Each takes about 330 MB; a load stays below 1.5 GB with two.
+#: Each takes about 330 MB: a load stays below 1.5 GB with two.
 _MOST_READER_PROCESSES = 2
 
 

@@ -154,11 +154,9 @@ class AfterLoading:
         self._errors: list[LakehouseError] = []
 
     def run(self, *, dry_run: bool = False) -> AfterLoadReport:
-        """Act on what is due, some at a time.
+        """Act on what is due, some at a time. What the store refuses for one object keeps no other waiting.
 
         :param dry_run: only count what would be done.
-        What the store does for one object does not keep it from the others.
-
         :raises UnconditionalDeleteError: the store cannot delete one version alone.
         :raises LakehouseError: the store did not do it for some; the first such error, once the others are done.
         :raises CommitConflictError: other writers kept committing first; running again goes on.

@@ -263,7 +263,7 @@ class Contract(Section):
     reject_budget: RejectBudget = RejectBudget()
     scrub: tuple[ScrubbedPath, ...] = ()
     """Paths of personal data (field names joined with dots), removed before a record is judged: columns, rejects,
-    logs and `$record` have nothing of it. Upper and lower case are the same. `$record` as a path is all there is."""
+    logs and `$record` have nothing of it. Upper and lower case are the same; `$record` is all there is."""
     scrub_except: tuple[Path, ...] = ()
     """Paths below those of `scrub` whose plain values stay."""
     scrub_to_length: tuple[Path, ...] = ()

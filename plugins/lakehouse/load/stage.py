@@ -185,7 +185,10 @@ class _Stage:
                 self._leave_out(source, error, is_terminal=True, units=units_before)
             else:
                 shared += loads
-                if is_begun or self._is_enough(shared):
+                records = sum(load.records_read for load in shared)
+                touched = sum(len(load.touched) for load in shared)
+                # Compressed, nobody knew before how much is in them.
+                if is_begun or self._is_enough(records=records, row_bytes=self._unit_bytes, touched=touched):
                     self._close_unit(shared)
                     shared = []
                 self._report(source, done=number + 1, sources=count, loads=loads)
@@ -196,7 +199,6 @@ class _Stage:
     ) -> list[Load]:
         """The loads of one source that are not in a unit yet; a large source closes units as it goes."""
         self._check_begun(source)
-        limits = self._contract.batch
         open_loads: list[Load] = []
         tallies: list[RangeTally] = []
         self._open(source, source.first_position)
@@ -204,10 +206,8 @@ class _Stage:
             for judged in self._reader.read(stream, start=source.first_position):
                 self._writer.add(judged)
                 tally = self._writer.tally
-                if is_alone and (
-                    tally.records >= limits.records
-                    or tally.row_bytes >= limits.bytes
-                    or len(tally.touched) >= _MOST_TOUCHED
+                if is_alone and self._is_enough(
+                    records=tally.records, row_bytes=tally.row_bytes, touched=len(tally.touched)
                 ):
                     tallies.append(self._writer.close_range())
                     open_loads.append(self._load(source, tallies[-1], end_position=None))
@@ -292,14 +292,13 @@ class _Stage:
             self._writer.start_unit()
         self._unit_bytes = 0
 
-    def _is_enough(self, loads: Sequence[Load]) -> bool:
-        """Whether small sources together are a unit: compressed, nobody knew before how much is in them."""
+    def _is_enough(self, *, records: int, row_bytes: int, touched: int) -> bool:
+        """Whether so much is a unit.
+
+        :param touched: partitions that its ledger rows name.
+        """
         limits = self._contract.batch
-        return (
-            sum(load.records_read for load in loads) >= limits.records
-            or self._unit_bytes >= limits.bytes
-            or sum(len(load.touched) for load in loads) >= _MOST_TOUCHED
-        )
+        return records >= limits.records or row_bytes >= limits.bytes or touched >= _MOST_TOUCHED
 
     def _mark_end(self, end_position: int) -> None:
         *before, last = self.units
