@@ -129,7 +129,7 @@ class Arrival(Section):
     """Otherwise only the schedule finds them."""
     every: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(seconds=3)
     """Between two looks."""
-    pages: Annotated[int, Field(ge=1, le=1_000)] = 10
+    pages: Annotated[int, Field(ge=1, le=1_000)] = 20
     """Of 1,000 keys, that one look reads at most; the next one goes on there."""
 
 

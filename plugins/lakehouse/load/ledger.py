@@ -150,17 +150,20 @@ class Ledger:
             )
         return found
 
-    def register(self, identities: Sequence[SourceIdentity], *, contract: str) -> dict[str, SourceProgress]:
+    def register(
+        self, identities: Sequence[SourceIdentity], *, contract: str, are_new: bool = False
+    ) -> dict[str, SourceProgress]:
         """Give every source the one id that each of its loads uses; returns progress by digest.
 
         The id begins with the day of an object's version, which the same bytes put again on another day do not
         share: so it is looked up by digest, and whoever registers first names the source (ADR 0002).
 
+        :param are_new: a moment ago nobody had registered them, so that is not asked again.
         :raises SourceIdentityError: a digest belongs to another identity.
         :raises CommitConflictError: other plans kept registering at the same time.
         """
         by_digest = {identity.digest: identity for identity in identities}
-        known = self.progress(list(by_digest))
+        known = {} if are_new else self.progress(list(by_digest))
         missing = [identity for digest, identity in by_digest.items() if digest not in known]
         tries = 0
         while missing:

@@ -21,7 +21,7 @@ from lakehouse.store import ObjectStore
 #: The second finds what came while the sources of the first were registered; what comes later has its own event.
 _LOOKS = 2
 #: Objects whose progress is looked up at once: less than half of what Trino takes as one statement.
-_LOOKUP = 10_000
+_LOOKUP = 20_000
 #: A larger object is a batch of its own: its rows are merged in pieces as they were read.
 SHARED_BATCH_OBJECT_BYTES = 64 * 1024 * 1024
 #: ``file://``, ``s3a://``, ``https://``, or a drive's letter; a key may have a colon further back.
@@ -358,7 +358,7 @@ def _identified(
     register: bool,
 ) -> list[PlannedSource]:
     new = [version for version, known in pending if known is None]
-    registered = ledger.register(new, contract=contract.name) if register else {}
+    registered = ledger.register(new, contract=contract.name, are_new=True) if register else {}
     sources = []
     for version, known in pending:
         progress = known or registered.get(version.digest)

@@ -137,6 +137,12 @@ class TestRegister:
         assert (asked["source_kind"], asked["contract"]) == ("object", "parking")
         assert asked["registered_at"] == naive_utc(MOMENT + timedelta(minutes=5))
 
+    def test_sources_that_nobody_knew_are_not_looked_up_before_they_are_written(self, engine, ledger):
+        engine.answers["plan/source_progress.sql"] = registered(VERSION, OTHER)
+        known = ledger.register([VERSION, OTHER], contract="parking", are_new=True)
+        assert set(known) == {VERSION.digest, OTHER.digest}
+        assert engine.names == ["plan/register_sources.sql", "plan/source_progress.sql"]
+
     def test_pin_holds_every_source_that_is_written(self, engine, ledger):
         versions = [replace(VERSION, key=str(number)) for number in range(20)]
         engine.answers["plan/source_progress.sql"] = [rows_of(), registered(*versions)]

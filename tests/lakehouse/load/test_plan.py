@@ -57,7 +57,8 @@ class MemoryLedger:
     def progress(self, digests):
         return {digest: self.known[digest] for digest in digests if digest in self.known}
 
-    def register(self, identities, *, contract):
+    def register(self, identities, *, contract, are_new):
+        assert are_new == all(identity.digest not in self.known for identity in identities)
         for identity in identities:
             if identity.digest not in self.known:
                 self.record(identity, next_position=0, is_complete=False)
@@ -271,9 +272,9 @@ class TestLookingAgain:
         def comes_meanwhile(key: str, content: bytes = b"{}\n") -> None:
             register = ledger.register
 
-            def register_slowly(identities, *, contract):
+            def register_slowly(identities, *, contract, are_new):
                 put(key, content)
-                return register(identities, contract=contract)
+                return register(identities, contract=contract, are_new=are_new)
 
             monkeypatch.setattr(ledger, "register", register_slowly)
 
@@ -309,9 +310,9 @@ class TestLookingAgain:
         put("staging/parking_1.jsonl")
         register = ledger.register
 
-        def register_slowly(identities, *, contract):
+        def register_slowly(identities, *, contract, are_new):
             store.delete(bucket="warehouse", key="staging/parking_1.jsonl")
-            return register(identities, contract=contract)
+            return register(identities, contract=contract, are_new=are_new)
 
         monkeypatch.setattr(ledger, "register", register_slowly)
         assert plan(pattern="staging/parking_1.jsonl").objects_planned == 1
