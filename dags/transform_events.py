@@ -56,5 +56,7 @@ with DAG(
         ),
     },
 ):
-    plan = PlanTransformOperator(task_id="plan", select="{{ params.select or '' }}")
+    plan = PlanTransformOperator(
+        task_id="plan", select="{{ params.select or '' }}", full_refresh="{{ params.full_refresh }}"
+    )
     plan >> layer_group("silver") >> layer_group("gold")

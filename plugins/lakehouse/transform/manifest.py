@@ -41,6 +41,7 @@ class Node:
 
     :param table: as ``schema.name``, without the catalog.
     :param data_tests: those its task runs after it, by name.
+    :param checksum: of the file of a seed; else empty.
     :param sources: the tables outside the project that it reads, as ``schema.name``.
     """
 
@@ -54,6 +55,7 @@ class Node:
     parents: tuple[str, ...]
     sources: tuple[str, ...]
     data_tests: tuple[str, ...]
+    checksum: str = ""
 
 
 def build_manifest(project: Path = DBT_PROJECT) -> str:
@@ -95,6 +97,7 @@ def _node(node: Mapping[str, Any], sources: Mapping[str, str]) -> Node:
         parents=tuple(name for name in upstream if name not in sources),
         sources=tuple(sources[name] for name in upstream if name in sources),
         data_tests=tuple(node["data_tests"]),
+        checksum=node.get("checksum", ""),
     )
 
 
@@ -124,8 +127,11 @@ def _reduced(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _kept(node: Mapping[str, Any]) -> dict[str, Any]:
+    is_seed = node["resource_type"] == "seed"
     return {
         **{key: node[key] for key in _NODE_KEYS if key in node},
+        # Of a model it would be one more reason to build the manifest anew.
+        **({"checksum": node["checksum"]["checksum"]} if is_seed else {}),
         "config": {key: node["config"][key] for key in _CONFIG_KEYS if key in node["config"]},
         "depends_on": {"nodes": _upstream(node)},
     }
