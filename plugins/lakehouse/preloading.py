@@ -7,6 +7,7 @@ they are started as processes of their own, this does nothing.
 
 from __future__ import annotations
 
+import gc
 import importlib
 from collections.abc import Sequence
 
@@ -25,4 +26,7 @@ def preload(arguments: Sequence[str]) -> bool:
     modules = [module for command in arguments[1:2] for module in _MODULES.get(command, ())]
     for module in modules:
         importlib.import_module(module)
+    if modules:
+        # What stays for ever need not be looked through by each collection of each fork, which would also copy it.
+        gc.freeze()
     return bool(modules)

@@ -56,8 +56,9 @@ def layer_group(layer: str) -> DbtTaskGroup:
             manifest_path=DBT_MANIFEST,
             project_name="lakehouse",
             install_dbt_deps=False,
-            # Each task works in a directory of its own, whatever a shell's settings say.
-            env_vars={"DBT_TARGET_PATH": "target", "DBT_LOG_PATH": "logs"},
+            # Each task works in a directory of its own, whatever a shell's settings say, and nobody reads the
+            # artefacts that dbt would write there.
+            env_vars={"DBT_TARGET_PATH": "target", "DBT_LOG_PATH": "logs", "DBT_WRITE_JSON": "false"},
         ),
         profile_config=ProfileConfig(
             profile_name="lakehouse",

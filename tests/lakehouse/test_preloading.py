@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import importlib
 from unittest import mock
 
@@ -12,6 +13,8 @@ from lakehouse.preloading import preload
 def imported(monkeypatch: pytest.MonkeyPatch) -> mock.Mock:
     importing = mock.create_autospec(importlib.import_module)
     monkeypatch.setattr(importlib, "import_module", importing)
+    # The tests' own objects must still be collected.
+    monkeypatch.setattr(gc, "freeze", mock.create_autospec(gc.freeze))
     return importing
 
 
@@ -21,6 +24,7 @@ def imported(monkeypatch: pytest.MonkeyPatch) -> mock.Mock:
 def test_the_process_that_tasks_are_forked_from_imports_for_them(imported: mock.Mock, arguments: list[str]):
     assert preload(arguments)
     assert mock.call("dbt.cli.main") in imported.call_args_list
+    gc.freeze.assert_called_once_with()
 
 
 def test_the_process_that_dag_files_are_read_in_forks_of_imports_for_them_and_nothing_of_dbt(imported: mock.Mock):
@@ -34,3 +38,4 @@ def test_the_process_that_dag_files_are_read_in_forks_of_imports_for_them_and_no
 def test_no_other_process_waits_for_that(imported: mock.Mock, arguments: list[str]):
     assert not preload(arguments)
     imported.assert_not_called()
+    gc.freeze.assert_not_called()

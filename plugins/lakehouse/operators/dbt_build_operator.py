@@ -42,6 +42,10 @@ class DbtBuildOperator(DbtBuildLocalOperator):  # type: ignore[misc]  # Cosmos s
             raise AirflowFailException(str(error)) from error
         raise error
 
+    def calculate_openlineage_events_completes(self, *_args: Any, **_kwargs: Any) -> bool:
+        """Not: lineage is in the assets, and reading dbt's artefacts would take longer than building a view."""
+        return False
+
     def on_kill(self) -> None:
         """Cancel the queries that dbt has open in this process."""
         from dbt.adapters.factory import FACTORY  # noqa: PLC0415  (importing dbt takes seconds, parsing has none)
