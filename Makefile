@@ -15,7 +15,7 @@ help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {print "\n" substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' Makefile
 
 ##@ The local stack
-up: .venv/ready ## Start every engine and wait until each answers a real request
+up: .venv/ready ## Start every engine, wait until each answers a real request, create or upgrade the tables
 	$(RUN) up
 down: .venv/ready ## Stop everything; the data stays
 	$(RUN) down

@@ -9,6 +9,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from lakehouse.engine import TrinoEngine, connect_with
+from lakehouse.errors import LakehouseError
+from lakehouse.settings import Settings
+from lakehouse.tables.creation import create_tables
 from stack import checks
 from stack.demo import demo
 from stack.engines import ENGINES
@@ -52,14 +56,26 @@ def main() -> None:
 
 @main.command()
 def up() -> None:
-    """Start every engine and wait until each answers a real request."""
+    """Start every engine, wait until each answers a real request, and create or upgrade the tables."""
     stack = _stack()
     stack.up()
+    # The DAGs are on from the start, and the clock starts some of them.
+    _create_tables(stack)
     settings = stack.settings()
     click.echo(
         f"Airflow: {settings['AIRFLOW_URL']}, user {settings['AIRFLOW_USER']}, password AIRFLOW_PASSWORD in .env"
     )
     click.echo(f"For this shell: source {os.path.relpath(stack.layout.activation_script)}")
+
+
+def _create_tables(stack: Stack) -> None:
+    lakehouse = Settings.from_environment(stack.environment())
+    engine = TrinoEngine(connect_with(lakehouse, source="lakehouse-stack"))
+    try:
+        for change in create_tables(engine, names=lakehouse.names):
+            click.echo(f"  {change}")
+    except LakehouseError as error:
+        raise StackError(error.problem, remedy=error.remedy) from error
 
 
 @main.command()

@@ -2,12 +2,17 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from stack import lifecycle
+from lakehouse.engine import TrinoEngine
+from lakehouse.errors import EngineUnavailableError
+from lakehouse.settings import StorageNames
+from lakehouse.tables.creation import TableChange, create_tables
+from stack import cli, lifecycle
 from stack.cli import main
 from stack.errors import EngineFailedError
 from stack.layout import StackLayout
@@ -51,6 +56,35 @@ def test_unknown_command_is_named(own_directory):
     result = CliRunner().invoke(main, ["run", "--", "no-such-command"])
     assert result.exit_code == 1
     assert "no-such-command" in result.stderr
+
+
+@pytest.fixture
+def creating(monkeypatch: pytest.MonkeyPatch) -> mock.Mock:
+    """A stack whose engines answer at once, and what creates its tables."""
+    stack = mock.create_autospec(Stack, instance=True, layout=StackLayout.of_environment())
+    stack.environment.return_value = {"TRINO_PORT": "1"}
+    stack.settings.return_value = {"AIRFLOW_URL": "http://127.0.0.1:2", "AIRFLOW_USER": "admin"}
+    creating = mock.create_autospec(create_tables)
+    creating.return_value = [TableChange(name="iceberg.bronze.ledger", action="created")]
+    monkeypatch.setattr(cli, "_stack", lambda: stack)
+    monkeypatch.setattr(cli, "create_tables", creating)
+    return creating
+
+
+def test_a_stack_that_is_up_has_its_tables(creating: mock.Mock):
+    result = CliRunner().invoke(main, ["up"])
+    assert result.exit_code == 0, result.output
+    assert "iceberg.bronze.ledger: created" in result.output
+    ((engine,), arguments) = creating.call_args
+    assert isinstance(engine, TrinoEngine)
+    assert arguments == {"names": StorageNames()}
+
+
+def test_tables_that_cannot_be_created_are_told_with_a_remedy(creating: mock.Mock):
+    creating.side_effect = EngineUnavailableError(message="no answer")
+    result = CliRunner().invoke(main, ["up"])
+    assert result.exit_code == 1
+    assert "no answer" in result.stderr
 
 
 def test_down_of_a_stack_that_never_ran_is_content():

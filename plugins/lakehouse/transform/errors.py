@@ -26,6 +26,14 @@ class ManifestMissingError(TerminalError):
         self.path = path
 
 
+class BronzeMissingError(TerminalError):
+    """There is nothing that silver could be made from: nobody has created the tables."""
+
+    def __init__(self, *, table: str) -> None:
+        super().__init__(f"{table} does not exist.", remedy="Run `lakehouse tables` once.")
+        self.table = table
+
+
 class NothingSelectedError(TerminalError):
     """A selection names no model."""
 
