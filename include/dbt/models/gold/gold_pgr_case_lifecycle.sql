@@ -59,69 +59,67 @@ events as (
         and {{ in_chunk('silver_pgr_events.complaint_id') }}
 ),
 
--- Moves of one case at one time are put in the order in which the state machine allows them.
-tied_cases as (
-    select distinct
-        tenant_id,
-        complaint_id
-    from (
-        select
-            tenant_id,
-            complaint_id
-        from events
-        where is_move
-        group by tenant_id, complaint_id, event_time
-        having count(*) > 1
-    ) as moments
+-- Moves of one case at one time are put in the order in which the state machine allows them. All of it is windows
+-- over what was read once: the engine reads a relation again for each place that names it.
+timed as (
+    select
+        *,
+        {{ event_rank('event_type') }} as event_rank,
+        array_agg(if(is_move, event_time)) over (partition by tenant_id, complaint_id) as move_times
+    from events
 ),
 
-tied_moves as (
+tied as (
     select
-        events.tenant_id,
-        events.complaint_id,
+        *,
+        cardinality(array_distinct(filter(move_times, moment -> moment is not null)))
+        < cardinality(filter(move_times, moment -> moment is not null)) as is_tied_case
+    from timed
+),
+
+gathered as (
+    select
+        *,
         array_agg(
-            cast(
-                row(events.event_time, events.event_type, events.event_id)
+            if(
+                is_tied_case and is_move,
+                cast(
+                    row(event_time, event_rank, event_id, event_type)
+                    as row(event_time timestamp(6), event_rank integer, event_id varchar, event_type varchar)
+                )
+            )
+        ) over (partition by tenant_id, complaint_id) as gathered_moves
+    from tied
+),
+
+sorted as (
+    select
+        *,
+        transform(
+            array_sort(filter(gathered_moves, move -> move is not null)),
+            move -> cast(
+                row(move.event_time, move.event_type, move.event_id)
                 as row(event_time timestamp(6), event_type varchar, event_id varchar)
             )
-            order by events.event_time, {{ event_rank('events.event_type') }}, events.event_id
-        ) as moves
-    from events
-    inner join tied_cases
-        on
-            events.tenant_id = tied_cases.tenant_id
-            and events.complaint_id = tied_cases.complaint_id
-    where events.is_move
-    group by events.tenant_id, events.complaint_id
+        ) as tied_moves
+    from gathered
 ),
 
-tied_order as (
+placed as (
     select
-        tied_moves.tenant_id,
-        tied_moves.complaint_id,
-        placed.event_id,
-        placed.place
-    from tied_moves
-    cross join unnest({{ in_machine_order('tied_moves.moves') }}) with ordinality as placed (event_id, place)
+        *,
+        if(is_tied_case, array_position({{ in_machine_order('tied_moves') }}, event_id), 0) as place
+    from sorted
 ),
 
 ordered as (
     select
-        events.*,
+        *,
         row_number() over (
-            partition by events.tenant_id, events.complaint_id
-            order by
-                events.event_time,
-                coalesce(tied_order.place, 0),
-                {{ event_rank('events.event_type') }},
-                events.event_id
+            partition by tenant_id, complaint_id
+            order by event_time, place, event_rank, event_id
         ) as step
-    from events
-    left join tied_order
-        on
-            events.tenant_id = tied_order.tenant_id
-            and events.complaint_id = tied_order.complaint_id
-            and events.event_id = tied_order.event_id
+    from placed
 ),
 
 cases as (
@@ -182,40 +180,38 @@ cases as (
 
 sla_of_types as (
     select
-        types.tenant_id,
-        types.complaint_type,
-        max_by(sla_targets.sla_hours, length(sla_targets.tenant_prefix)) as sla_hours
-    from (
-        select distinct
-            tenant_id,
-            complaint_type
-        from cases
-    ) as types
-    inner join sla_targets
-        on
-            types.complaint_type = sla_targets.complaint_type
-            and {{ lies_under('types.tenant_id', 'sla_targets.tenant_prefix') }}
-    group by types.tenant_id, types.complaint_type
+        complaint_type,
+        array_agg(
+            cast(row(tenant_prefix, sla_hours) as row(tenant_prefix varchar, sla_hours double))
+            order by length(tenant_prefix) desc, sla_hours
+        ) as targets
+    from sla_targets
+    group by complaint_type
+),
+
+typed as (
+    select
+        cases.*,
+        -- the longest prefix that the tenant lies under
+        element_at(
+            filter(sla_of_types.targets, target -> {{ lies_under('cases.tenant_id', 'target.tenant_prefix') }}), 1
+        ).sla_hours as type_sla_hours
+    from cases
+    left join sla_of_types on cases.complaint_type = sla_of_types.complaint_type
+    -- what was deleted in DIGIT is no case
+    where coalesce(cases.is_active, true)
 ),
 
 targeted as (
     select
-        cases.*,
-        sla_of_types.sla_hours as type_sla_hours,
-        coalesce(cases.own_sla_hours, sla_of_types.sla_hours, cast({{ var('business_sla_hours') }} as double))
-            as sla_hours,
+        *,
+        coalesce(own_sla_hours, type_sla_hours, cast({{ var('business_sla_hours') }} as double)) as sla_hours,
         case
-            when cases.own_sla_hours is not null then 'event'
-            when sla_of_types.sla_hours is not null then 'type'
+            when own_sla_hours is not null then 'event'
+            when type_sla_hours is not null then 'type'
             else 'business'
         end as sla_source
-    from cases
-    left join sla_of_types
-        on
-            cases.tenant_id = sla_of_types.tenant_id
-            and cases.complaint_type = sla_of_types.complaint_type
-    -- what was deleted in DIGIT is no case
-    where coalesce(cases.is_active, true)
+    from typed
 ),
 
 renamed as (
