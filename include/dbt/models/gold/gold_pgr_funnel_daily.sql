@@ -19,6 +19,10 @@
     'CaseRejected': 'rejected',
     'CaseEscalated': 'escalated',
 } %}
+{%- set columns = ['metric_date', 'tenant_id', 'ward_id', 'channel', 'tenant_root'] %}
+{%- for name in counted_events.values() %}
+{%- do columns.extend([name ~ '_events', name ~ '_cases']) %}
+{%- endfor %}
 {{ plan_comment(plan) }}
 with
 
@@ -120,23 +124,20 @@ stored as (
     {%- endif %}
 ),
 
+-- A day is counted whole; what was stored of it and is not found again is gone.
 final as (
     select
-        *,
-        false as _is_gone
+        {%- for column in columns %}
+        if(counted.tenant_id is null, stored.{{ column }}, counted.{{ column }}) as {{ column }},
+        {%- endfor %}
+        counted.tenant_id is null as _is_gone
     from counted
-    union all
-    select
-        stored.*,
-        true as _is_gone
-    from stored
-    left join counted
+    full outer join stored
         on
-            stored.metric_date = counted.metric_date
-            and stored.tenant_id = counted.tenant_id
-            and stored.ward_id = counted.ward_id
-            and stored.channel = counted.channel
-    where counted.tenant_id is null
+            counted.metric_date = stored.metric_date
+            and counted.tenant_id = stored.tenant_id
+            and counted.ward_id = stored.ward_id
+            and counted.channel = stored.channel
 )
 {%- endif %}
 

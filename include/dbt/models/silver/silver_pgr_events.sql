@@ -278,6 +278,8 @@ final as (
 )
 {%- else %}
 
+{%- if plan.changed_dates %}
+
 known as (
     select stored.*
     from stored
@@ -285,15 +287,14 @@ known as (
         on
             stored.tenant_id = renamed.tenant_id
             and stored.event_id = renamed.event_id
-    {%- if plan.changed_dates %}
     union distinct
     select *
     from stored
     where
         any_match(_copy_dates, copy_date -> coalesce({{ date_in('copy_date', plan.changed_dates) }}, false))
         and {{ in_chunk('event_id') }}
-    {%- endif %}
 ),
+{%- endif %}
 
 compared as (
     select
@@ -317,11 +318,17 @@ compared as (
                 )
             )
         ) as copy_dates
-    from renamed
-    full outer join known
+    {%- if plan.changed_dates %}
+    from known
+    full outer join renamed
+    {%- else %}
+    -- the engine reads a relation again for each place that names it, so this one is named once
+    from stored as known
+    right join renamed
+    {%- endif %}
         on
-            renamed.tenant_id = known.tenant_id
-            and renamed.event_id = known.event_id
+            known.tenant_id = renamed.tenant_id
+            and known.event_id = renamed.event_id
 ),
 
 final as (
