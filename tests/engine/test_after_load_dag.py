@@ -58,8 +58,8 @@ def test_an_object_that_comes_is_loaded_and_archived_and_the_next_under_its_key_
 
     def in_bronze() -> list[tuple[object, ...]]:
         return platform.rows(
-            f"select count(*), min(channel) from {BRONZE} join iceberg.bronze.sources as s on _source_id = s.source_id "
-            "where s.contract = ?",
+            f"select count(*), min(channel) from {BRONZE} "
+            "join iceberg.bronze.sources as s on _source_id = s.source_id where s.contract = ?",
             source,
         )
 

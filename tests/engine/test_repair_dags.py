@@ -28,7 +28,7 @@ def person() -> str:
 
 @pytest.fixture
 def key(platform: Platform, person: str) -> Iterator[str]:
-    """The key of an object that is loaded: good records, one of a person, and a bad one, which the budget allows."""
+    """The key of an object that is loaded: good records, one of them a person's, and a bad one."""
     bucket = platform.settings.names.bucket
     key = f"staging/pgr_events_test_{uuid.uuid4().hex[:12]}.jsonl"
     events = [event(0, entity_id=person), *(event(number) for number in range(1, GOOD))]
@@ -89,9 +89,7 @@ def test_rejects_are_judged_again_by_a_run_that_says_who_and_why(
         "select load_id from iceberg.bronze.open_rejects where source = ?",
         f"s3://{platform.settings.names.bucket}/{key}",
     )
-    logs = put_right(
-        dag_runs, "replay_rejects", source=SOURCE, load=load_id, rejected_for="invalid_json"
-    )
+    logs = put_right(dag_runs, "replay_rejects", source=SOURCE, load=load_id, rejected_for="invalid_json")
     assert f"{who} replays rejects of {SOURCE}, because: a trial" in logs["replay"]
     assert "1 open rejects: 0 are rows in bronze" in logs["replay"]
     assert "1 fail again: invalid_json" in logs["replay"]
@@ -113,5 +111,7 @@ def test_a_person_is_erased_by_a_run_that_says_who_and_why_and_never_whom(
     assert platform.rows(f"select count(*) from {BRONZE} where entity_id = ?", person) == [(0,)]
     kinds = [kind for kind, _, reason in ledger_of(platform, key) if reason == "a trial"]
     assert kinds
-    account = next(each for each in read_certificate(platform.engine).accounts if (each.source or "").endswith(key))
+    account = next(
+        each for each in read_certificate(platform.engine).accounts if (each.source or "").endswith(key)
+    )
     assert account.problems == ""
