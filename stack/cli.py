@@ -69,9 +69,9 @@ def up() -> None:
 
 
 def _create_tables(stack: Stack) -> None:
-    lakehouse = Settings.from_environment(stack.environment())
-    engine = TrinoEngine(connect_with(lakehouse, source="lakehouse-stack"))
     try:
+        lakehouse = Settings.from_environment(stack.environment())
+        engine = TrinoEngine(connect_with(lakehouse, source="lakehouse-stack"))
         for change in create_tables(engine, names=lakehouse.names):
             click.echo(f"  {change}")
     except LakehouseError as error:

@@ -62,7 +62,11 @@ def test_unknown_command_is_named(own_directory):
 def creating(monkeypatch: pytest.MonkeyPatch) -> mock.Mock:
     """A stack whose engines answer at once, and what creates its tables."""
     stack = mock.create_autospec(Stack, instance=True, layout=StackLayout.of_environment())
-    stack.environment.return_value = {"TRINO_PORT": "1"}
+    stack.environment.return_value = {
+        "TRINO_PORT": "1",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+    }
     stack.settings.return_value = {"AIRFLOW_URL": "http://127.0.0.1:2", "AIRFLOW_USER": "admin"}
     creating = mock.create_autospec(create_tables)
     creating.return_value = [TableChange(name="iceberg.bronze.ledger", action="created")]
