@@ -11,6 +11,7 @@ from lakehouse.arrival.after_load import AfterLoading, AfterLoadReport, AfterLoa
 from lakehouse.load.attempt import Manifest
 from lakehouse.load.ledger import Ledger
 from lakehouse.load.period import Period
+from lakehouse.load.plan import Plan
 from lakehouse.repair.originals import missing_original
 from lakehouse.repair.supersede import SupersedeReport, supersede
 from lakehouse.repair.unload import Unload, UnloadStep, find_ranges
@@ -176,6 +177,31 @@ def test_a_newer_version_takes_the_place_of_the_older_ones_also_when_bytes_come_
         source.contract.name,
     )
     assert rows == [("unload", "contract", "the contract says overwrite: supersede")] * 2
+
+
+def test_the_version_that_took_the_place_of_another_goes_to_the_archive_and_one_that_may_lose_its_own_waits(
+    make_source: Callable[..., Source],
+):
+    source = make_source(text="overwrite: supersede\n" + ARCHIVE)
+    for number in (1, 2):
+        source.put("events.jsonl", lines([event(number)]))
+        source.load()
+        superseded(source)
+    # The one that was taken out has another id since, for the day it comes again: that makes it no newer.
+    report = after_load(source)
+    assert (report.done, report.waiting) == (1, 0)
+
+    def go_back(_plan: Plan) -> None:
+        source.put("events.jsonl", lines([event(3)]))
+
+    source.put("events.jsonl", lines([event(3)]))
+    source.load()
+    source.put("events.jsonl", lines([event(4)]))
+    # Planned, and its load may be on its way while the version before it is put again.
+    source.load(on_planned=go_back)
+    report = after_load(source)
+    assert (report.done, report.waiting) == (0, 1)
+    assert there(source, "tests/") == [f"{source.prefix}events.jsonl"]
 
 
 @pytest.mark.long

@@ -23,17 +23,31 @@ unloaded as (
 
 -- Where a newer version supersedes: one that was planned since the read of this one may be in the middle of its load,
 -- and then this one, which was put again, is to be loaded again in its turn.
-newer as (
-    select distinct recorded.source_id
-    from recorded
-    inner join {{ sources | identifier }} as mine on recorded.source_id = mine.source_id
+-- A version that is taken out gets another id for the day it comes again, which says nothing of when it was planned.
+newer_versions as (
+    select mine.source_id
+    from (
+        select
+            recorded.source_id,
+            recorded.read_at,
+            sources.source,
+            sources.source_digest
+        from recorded
+        inner join {{ sources | identifier }} as sources on recorded.source_id = sources.source_id
+    ) as mine
     inner join {{ sources | identifier }} as others
         on
             mine.source = others.source
-            and mine.source_id <> others.source_id
-            and recorded.read_at < others.registered_at
+            and mine.source_digest <> others.source_digest
     left join unloaded on others.source_id = unloaded.source_id
-    where {{ bind(overwrite) }} = 'supersede' and unloaded.source_id is null
+    where {{ bind(overwrite) }} = 'supersede'
+    group by mine.source_id, mine.read_at, others.source_digest
+    having min(others.registered_at) > mine.read_at and count(unloaded.source_id) = 0
+),
+
+newer as (
+    select distinct source_id
+    from newer_versions
 ),
 
 held as (
