@@ -127,8 +127,10 @@ def test_a_model_that_failed_is_corrected_and_cleared_and_runs_again_with_what_c
     assert failed["gold.gold_pgr_kpis"] == "upstream_failed"
     dag_runs.api.clear(DAG, run.run_id, task_id="gold.gold_pgr_case_lifecycle")
     dag_runs.follow([run])
-    assert set(states(dag_runs, run).values()) <= {"success", "skipped"}
-    assert states(dag_runs, run)["gold.gold_pgr_kpis"] == "success"
+    found = states(dag_runs, run)
+    # Whether the seeds were filled before depends on what ran first.
+    assert found.pop("silver.seeds") in {"success", "skipped"}
+    assert set(found.values()) == {"success"}
     assert in_gold(platform, tenant) == (50, 50)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.utils.skipmixin import SkipMixin
 
 from lakehouse.operators.dbt_build_operator import DbtBuildOperator
-from lakehouse.operators.lakehouse_operator import LakehouseOperator
+from lakehouse.operators.lakehouse_operator import LakehouseOperator, is_true
 from lakehouse.transform.manifest import read_nodes
 from lakehouse.transform.pending import read_pending
 from lakehouse.transform.seeds import loaded_seeds
@@ -55,6 +55,6 @@ class PlanTransformOperator(LakehouseOperator, SkipMixin):
         self.log.info("Pending: %s", pending)
         if not (pending or by_hand):
             return frozenset()
-        if str(self.full_refresh) == "True":
+        if is_true(self.full_refresh):
             return everything
         return everything - loaded_seeds(self.engine, nodes=nodes, names=self.names)
