@@ -29,7 +29,13 @@ from lakehouse.errors import (
 from lakehouse.identity import ObjectVersion
 from lakehouse.load.attempt import Load, Manifest, Partition, Unit
 from lakehouse.load.ledger import Ledger, ProtocolTables
-from lakehouse.load.preflight import REFUSED_VERSIONS, check_engine, check_table, refuse_properties, refuse_version
+from lakehouse.load.preflight import (
+    REFUSED_VERSIONS,
+    check_engine,
+    check_tables,
+    refuse_properties,
+    refuse_version,
+)
 from lakehouse.paths import PROTOCOL_TABLES
 from lakehouse.statements import Statement, render
 from lakehouse.tables.definition import TableDefinition, read_created_table
@@ -199,7 +205,7 @@ class EngineCheck:
         _must_refuse("isolation level snapshot", partial(refuse_properties, "scratch", isolation))
         for what, version, file_format in (("format version 1", 1, "PARQUET"), ("AVRO", 2, "AVRO")):
             table = self._target(format_version=version, file_format=file_format)
-            _must_refuse(what, partial(check_table, self._engine, name=table))
+            _must_refuse(what, partial(check_tables, self._engine, names=[table]))
         return ", ".join([*refused, "isolation level snapshot", "format version 1", "AVRO"])
 
     def _same_load_twice(self) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import boto3
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.utils import parse_timestamp
 from urllib3.exceptions import HTTPError
 
 from lakehouse.errors import (
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
 
+_ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
 _NOT_FOUND = frozenset({"404", "NoSuchKey", "NotFound"})
 _CHANGED = frozenset({"412", "PreconditionFailed"})
 #: A copy in one request may be too slow for the time that one has; S3 allows 5 GB.
@@ -71,6 +75,7 @@ class ObjectStore:
 
     def __init__(self, client: S3Client) -> None:
         self._client = client
+        _read_times_quickly(client)
 
     def list_objects(self, *, bucket: str, prefix: str) -> Iterator[ObjectVersion]:
         """Every object under a prefix, in key order, page by page."""
@@ -200,6 +205,26 @@ class ObjectStore:
             self.delete(bucket=bucket, key=version.key)
             count += 1
         return count
+
+
+def _read_times_quickly(client: S3Client) -> None:
+    """Let a client read the times of a listing as what they are, ISO 8601.
+
+    Its own reader takes a time in any form, and that takes more than half of the time of a listing. botocore has a
+    setting for it, which a client keeps to itself; a client without it is only slower.
+    """
+    endpoint = getattr(client, "_endpoint", None)
+    parsers = getattr(endpoint, "_response_parser_factory", None)
+    if parsers is not None:
+        parsers.set_parser_defaults(timestamp_parser=_read_time)
+
+
+def _read_time(value: Any) -> datetime:
+    """As botocore reads it; at once where it is written as in listings."""
+    if isinstance(value, str) and _ISO_TIME.fullmatch(value):
+        return datetime.fromisoformat(value)
+    moment: datetime = parse_timestamp(value)
+    return moment
 
 
 def _versions(page: ListObjectsV2OutputTypeDef, *, bucket: str) -> Iterator[ObjectVersion]:

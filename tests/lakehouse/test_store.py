@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
+from unittest import mock
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
+from botocore.utils import parse_timestamp
+from urllib3 import HTTPResponse
 from urllib3.exceptions import ProtocolError
 
 from lakehouse.errors import (
@@ -233,6 +237,57 @@ def test_listing_goes_on_over_pages(store, answers):
     assert {(version.bucket, version.etag, version.size, version.last_modified) for version in listed} == {
         ("warehouse", ETAG, 8, MOMENT)
     }
+
+
+LISTING = """<?xml version="1.0" encoding="UTF-8"?>
+<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><IsTruncated>false</IsTruncated><Contents>
+<Key>staging/a</Key><LastModified>{time}</LastModified><ETag>&quot;e&quot;</ETag><Size>8</Size></Contents>
+</ListBucketResult>"""
+
+
+class TestTimesOfAListing:
+    """They are read here, and not by what botocore has for times in any form."""
+
+    @pytest.fixture
+    def listed_at(self, store, client):
+        """What a listing says of an object that the store dates in some form."""
+
+        def listed_at(time: str) -> datetime:
+            def answer(request, **_arguments):
+                raw = HTTPResponse(io.BytesIO(LISTING.format(time=time).encode()), preload_content=False)
+                return AWSResponse(request.url, 200, {}, raw)
+
+            client.meta.events.register("before-send.s3.ListObjectsV2", answer)
+            try:
+                (version,) = store.list_objects(bucket="warehouse", prefix="staging/")
+            finally:
+                client.meta.events.unregister("before-send.s3.ListObjectsV2", answer)
+            return version.last_modified
+
+        return listed_at
+
+    @pytest.mark.parametrize(
+        "time",
+        [
+            "2026-11-23T09:00:00Z",
+            "2026-11-23T09:00:00.5Z",
+            "2026-11-23T09:00:00.123Z",
+            "2026-11-23T09:00:00.123456Z",
+            "2026-11-23T09:00:00.123456789Z",
+            "2026-11-23T09:00:00+05:30",
+            "2026-11-23T09:00:00",
+            "20261123T090000Z",
+            "Mon, 23 Nov 2026 09:00:00 GMT",
+            "1795424400",
+        ],
+    )
+    def test_they_are_those_that_botocore_reads(self, listed_at, time):
+        found, expected = listed_at(time), parse_timestamp(time)
+        assert (found, found.utcoffset()) == (expected, expected.utcoffset())
+
+    def test_the_form_that_stores_use_is_read_without_it(self, listed_at, monkeypatch):
+        monkeypatch.setattr("dateutil.parser.parse", mock.Mock(side_effect=AssertionError("it was asked")))
+        assert listed_at("2026-11-23T09:00:00.123Z") == MOMENT + timedelta(milliseconds=123)
 
 
 def test_prefix_is_deleted_object_by_object(store, answers):

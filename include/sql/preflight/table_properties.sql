@@ -1,4 +1,10 @@
+{% for target in targets -%}
 select
+    {{ target | literal }} as table_name,
     key,
     value
-from {{ properties_table | identifier }}
+from {{ (target ~ '$properties') | identifier }}
+{%- if not loop.last %}
+union all
+{% endif %}
+{%- endfor %}

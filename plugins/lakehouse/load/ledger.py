@@ -170,12 +170,12 @@ class Ledger:
             tries += 1
             try:
                 for chunk in _register_chunks(missing):
-                    self._append_sources(chunk, contract=contract)
+                    known |= self._append_sources(chunk, contract=contract)
             except CommitConflictError:
                 if tries >= _REGISTER_TRIES:
                     raise
                 self._pause(tries)
-            known |= self.progress([identity.digest for identity in missing])
+            known |= self.progress([identity.digest for identity in missing if identity.digest not in known])
             missing = [identity for identity in missing if identity.digest not in known]
         for digest, identity in by_digest.items():
             known[digest].require(identity)
@@ -298,10 +298,14 @@ class Ledger:
         rows = self._engine.execute(statement).rows
         return {row[0]: Refusal(*row) for row in rows}
 
-    def _append_sources(self, identities: Sequence[SourceIdentity], *, contract: str) -> None:
+    def _append_sources(self, identities: Sequence[SourceIdentity], *, contract: str) -> dict[str, SourceProgress]:
+        """Append what the registry lacks; returns the progress of all where all were appended, else nothing.
+
+        Who appends a source names it, and nothing can be recorded of it yet.
+        """
         digests = [identity.digest for identity in identities]
         planned = [_registered_fields(identity) for identity in identities]
-        self._engine.execute(
+        outcome = self._engine.execute(
             render(
                 "plan/register_sources.sql",
                 sources=self._tables.sources,
@@ -313,6 +317,17 @@ class Ledger:
                 registered_at=naive_utc(self._clock()),
             )
         )
+        if outcome.updated != len(identities):
+            return {}
+        return {
+            identity.digest: SourceProgress(
+                source_id=identity.proposed_source_id,
+                identity=identity.identity,
+                next_position=0,
+                is_complete=False,
+            )
+            for identity in identities
+        }
 
 
 def _register_chunks(identities: Sequence[SourceIdentity]) -> Iterator[list[SourceIdentity]]:

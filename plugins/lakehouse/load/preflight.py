@@ -7,6 +7,7 @@ each was broken once to see rows double.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from lakehouse.engine import Engine
 from lakehouse.errors import UnsafeEngineError
@@ -59,15 +60,16 @@ def refuse_version(text: str) -> None:
         )
 
 
-def check_table(engine: Engine, *, name: str) -> None:
-    """Check the properties of a table that loads write.
+def check_tables(engine: Engine, *, names: Sequence[str]) -> None:
+    """Check the properties of tables that loads write.
 
-    :raises UnsafeEngineError: isolation level, format version or file format breaks the guarantee.
+    :raises UnsafeEngineError: isolation level, format version or file format of one breaks the guarantee.
     """
-    catalog, schema, table = name.split(".")
-    statement = render("preflight/table_properties.sql", properties_table=f"{catalog}.{schema}.{table}$properties")
-    properties = {str(key): str(value) for key, value in engine.execute(statement).rows}
-    refuse_properties(name, properties)
+    properties: dict[str, dict[str, str]] = {name: {} for name in names}
+    for name, key, value in engine.execute(render("preflight/table_properties.sql", targets=list(names))).rows:
+        properties[name][key] = str(value)
+    for name, of_table in properties.items():
+        refuse_properties(name, of_table)
 
 
 def refuse_properties(name: str, properties: dict[str, str]) -> None:
@@ -119,8 +121,7 @@ def preflight(engine: Engine, *, catalog: str, table: TableDefinition, tables: P
         )
     check_engine(engine, catalog=catalog)
     check_columns(engine, table=table)
-    for name in (table.name, tables.sources, tables.ledger, tables.rejects):
-        check_table(engine, name=name)
+    check_tables(engine, names=(table.name, tables.sources, tables.ledger, tables.rejects))
 
 
 def _version_number(text: str) -> int:

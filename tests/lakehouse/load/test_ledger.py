@@ -143,6 +143,25 @@ class TestRegister:
         assert set(known) == {VERSION.digest, OTHER.digest}
         assert engine.names == ["plan/register_sources.sql", "plan/source_progress.sql"]
 
+    def test_sources_that_were_all_appended_are_not_looked_up_again(self, engine, ledger):
+        engine.answers["plan/register_sources.sql"] = written(2)
+        known = ledger.register([VERSION, OTHER], contract="parking", are_new=True)
+        assert engine.names == ["plan/register_sources.sql"]
+        assert known == {
+            each.digest: SourceProgress(
+                source_id=each.proposed_source_id, identity=each.identity, next_position=0, is_complete=False
+            )
+            for each in (VERSION, OTHER)
+        }
+
+    def test_sources_of_which_another_plan_has_appended_some_are_all_looked_up(self, engine, ledger):
+        theirs = replace(VERSION, last_modified=MOMENT - timedelta(days=3))
+        engine.answers["plan/register_sources.sql"] = written(1)
+        engine.answers["plan/source_progress.sql"] = registered(theirs, OTHER)
+        known = ledger.register([VERSION, OTHER], contract="parking", are_new=True)
+        assert known[VERSION.digest].source_id == theirs.proposed_source_id
+        assert known[OTHER.digest].source_id == OTHER.proposed_source_id
+
     def test_pin_holds_every_source_that_is_written(self, engine, ledger):
         versions = [replace(VERSION, key=str(number)) for number in range(20)]
         engine.answers["plan/source_progress.sql"] = [rows_of(), registered(*versions)]

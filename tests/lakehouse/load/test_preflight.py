@@ -8,7 +8,7 @@ from lakehouse.load.ledger import ProtocolTables
 from lakehouse.load.preflight import (
     check_columns,
     check_engine,
-    check_table,
+    check_tables,
     preflight,
     refuse_properties,
     refuse_version,
@@ -27,6 +27,10 @@ def session_rows(default: str) -> Outcome:
     return rows_of((SESSION, "false", default, "boolean", "…"), columns=columns)
 
 
+def properties_of(table: str, properties: dict[str, str]) -> Outcome:
+    return rows_of(*((table, key, value) for key, value in properties.items()))
+
+
 @pytest.fixture
 def engine(table) -> ScriptedEngine:
     """An engine on which loads are exactly-once."""
@@ -37,7 +41,7 @@ def engine(table) -> ScriptedEngine:
             "tables/show_columns.sql": rows_of(
                 *((name, "varchar") for name in (*table.column_names, *KEY_COLUMNS))
             ),
-            "preflight/table_properties.sql": rows_of(*SOUND.items()),
+            "preflight/table_properties.sql": properties_of(TABLE, SOUND),
         }
     )
 
@@ -96,11 +100,12 @@ def test_properties_that_break_loads_are_refused_by_name(properties, finding):
     assert caught.value.remedy
 
 
-def test_properties_are_read_of_the_table_that_is_asked_for(engine):
-    engine.answers["preflight/table_properties.sql"] = rows_of(("format-version", "1"))
+def test_table_whose_properties_break_loads_is_named(engine):
+    ledger = "iceberg.bronze.ledger"
+    sound, unsound = properties_of(TABLE, SOUND), properties_of(ledger, {"format-version": "1"})
+    engine.answers["preflight/table_properties.sql"] = rows_of(*sound.rows, *unsound.rows)
     with pytest.raises(UnsafeEngineError, match=r"iceberg\.bronze\.ledger has Iceberg format version 1"):
-        check_table(engine, name="iceberg.bronze.ledger")
-    assert '"iceberg"."bronze"."ledger$properties"' in engine.executed[0].text
+        check_tables(engine, names=[TABLE, ledger])
 
 
 def test_engine_that_keeps_the_guarantee_tells_its_version(engine):
@@ -143,15 +148,12 @@ def test_table_that_was_not_adopted_yet_lacks_the_key(engine, table):
 
 def test_preflight_looks_at_every_table_that_a_load_writes(engine, table):
     preflight(engine, catalog="iceberg", table=table, tables=ProtocolTables())
-    looked_at = [
-        statement.text.split("from ")[1]
-        for statement in engine.executed
-        if statement.name == "preflight/table_properties.sql"
+    (statement,) = [
+        statement for statement in engine.executed if statement.name == "preflight/table_properties.sql"
     ]
-    assert looked_at == [
-        f'"iceberg"."bronze"."{name}$properties"'
-        for name in ("service_events_raw", "sources", "ledger", "rejects")
-    ]
+    tables = [f"iceberg.bronze.{name}" for name in ("service_events_raw", "sources", "ledger", "rejects")]
+    for name in tables:
+        assert f'from "{name}$properties"'.replace(".", '"."') in statement.text
 
 
 @pytest.mark.parametrize(
@@ -160,7 +162,7 @@ def test_preflight_looks_at_every_table_that_a_load_writes(engine, table):
         ("preflight/engine_version.sql", rows_of(("477",))),
         ("preflight/session_property.sql", session_rows("true")),
         ("tables/show_columns.sql", rows_of()),
-        ("preflight/table_properties.sql", rows_of(("write.delete.isolation-level", "snapshot"))),
+        ("preflight/table_properties.sql", properties_of(TABLE, {"write.delete.isolation-level": "snapshot"})),
     ],
 )
 def test_preflight_refuses_whatever_one_of_its_checks_refuses(engine, table, template, answer):
