@@ -47,6 +47,7 @@ clock_view: a macro that gives the text of a view over the table; the table is t
             select 'nothing was touched'
         {%- endcall -%}
     {%- else -%}
+        {%- do wait_for_keys(stored) -%}
         {%- do write_chunks(changed, compiled_code, chunks) -%}
         {%- if config.get('records_changes') -%}
             {%- do record_changes(stored, changed) -%}
@@ -104,17 +105,29 @@ clock_view: a macro that gives the text of a view over the table; the table is t
     {{ query }}
 {%- endmacro -%}
 
-{#- The predicate by which a statement takes one share of the keys; the materialization fills in the numbers. -#}
+{#-
+Where a statement takes one share of the keys; the materialization says which. Where there is one share only, nothing
+is asked of the rows: a predicate on a key keeps the engine from skipping rows by the keys that it joins with.
+-#}
 {%- macro in_chunk(column) -%}
-    mod({{ hash_of(column) }}, 1 /* chunks */) = 0 /* chunk */
+    true /* chunk of {{ column }} */
 {%- endmacro -%}
 
 {%- macro chunk_of(query, chunks, chunk) -%}
     {#- the hash may be negative, and so may its remainder -#}
-    {{ return(
-        query
-        | replace('1 /* chunks */) = 0 /* chunk */', chunks ~ ') in (' ~ chunk ~ ', ' ~ (chunk - chunks if chunk else 0) ~ ')')
-    ) }}
+    {{ return(modules.re.sub(
+        'true /[*] chunk of (.+?) [*]/',
+        'mod(' ~ hash_of('\\1') ~ ', ' ~ chunks ~ ') in (' ~ chunk ~ ', ' ~ (chunk - chunks if chunk else 0) ~ ')',
+        query,
+    )) }}
+{%- endmacro -%}
+
+{#-
+The rows that a large table is joined with say which of its rows are read at all, if the engine waits until it has
+them; it waits for a second, which bringing them together takes.
+-#}
+{%- macro wait_for_keys(stored) -%}
+    {%- do run_query("set session " ~ stored.database ~ ".dynamic_filtering_wait_timeout = '20s'") -%}
 {%- endmacro -%}
 
 {%- macro write_chunks(relation, query, chunks) -%}
