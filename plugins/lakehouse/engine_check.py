@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Protocol
 
@@ -356,7 +356,7 @@ class EngineCheck:
         tables = replace(ProtocolTables(), ledger=self._protocol_table("ledger"))
         return self._three_ledgers(
             tables,
-            lambda ledger: ledger.record(unit, manifest, query_id=None),
+            lambda ledger, _number: ledger.record(unit, manifest, query_id=None),
             counted=tables.ledger,
         )
 
@@ -365,14 +365,25 @@ class EngineCheck:
             bucket="check", key="object", etag="check", size=1, last_modified=datetime.now(UTC)
         )
         tables = ProtocolTables(sources=self._protocol_table("sources"), ledger=self._protocol_table("ledger"))
-        return self._three_ledgers(
-            tables, lambda ledger: ledger.register([version], contract="check"), counted=tables.sources
-        )
+        named = set()
 
-    def _three_ledgers(self, tables: ProtocolTables, act: Callable[[Ledger], object], *, counted: str) -> str:
-        def try_once(_number: int) -> bool:
+        def register(ledger: Ledger, number: int) -> None:
+            # The same bytes, put on another day: each plan would name them otherwise.
+            mine = replace(version, last_modified=version.last_modified - timedelta(days=number))
+            named.add(ledger.register([mine], contract="check")[version.digest].source_id)
+
+        outcome = self._three_ledgers(tables, register, counted=tables.sources)
+        registered = (
+            Ledger(engine=self._engine, tables=tables).progress([version.digest])[version.digest].source_id
+        )
+        if named != {registered}:
+            raise CheckFailedError(f"plans go on with {', '.join(sorted(named))}; {registered} is registered")
+        return outcome
+
+    def _three_ledgers(self, tables: ProtocolTables, act: Callable[[Ledger, int], object], *, counted: str) -> str:
+        def try_once(number: int) -> bool:
             try:
-                act(Ledger(engine=self._connect(), tables=tables))
+                act(Ledger(engine=self._connect(), tables=tables), number)
             except CommitConflictError:
                 return False
             return True

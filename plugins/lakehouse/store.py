@@ -14,6 +14,7 @@ import boto3
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserFactory
 from botocore.utils import parse_timestamp
 from urllib3.exceptions import HTTPError
 
@@ -211,12 +212,14 @@ def _read_times_quickly(client: S3Client) -> None:
     """Let a client read the times of a listing as what they are, ISO 8601.
 
     Its own reader takes a time in any form, and that takes more than half of the time of a listing. botocore has a
-    setting for it, which a client keeps to itself; a client without it is only slower.
+    setting for it, of a session: a client of its own factory leaves the others of the session as they are, and one
+    whose inside looks otherwise is only slower.
     """
-    endpoint = getattr(client, "_endpoint", None)
-    parsers = getattr(endpoint, "_response_parser_factory", None)
-    if parsers is not None:
+    endpoint: Any = getattr(client, "_endpoint", None)
+    if isinstance(getattr(endpoint, "_response_parser_factory", None), ResponseParserFactory):
+        parsers = ResponseParserFactory()
         parsers.set_parser_defaults(timestamp_parser=_read_time)
+        endpoint._response_parser_factory = parsers  # noqa: SLF001  (nothing sets it for one client)
 
 
 def _read_time(value: Any) -> datetime:

@@ -55,7 +55,7 @@ def case_changes() -> str:
 
 def in_chunk(column: object) -> str:
     """Return a predicate."""
-    return f"mod(length({column}), 1) = 0"
+    return f"{column} is not null"
 
 
 def ledger_key() -> str:

@@ -396,10 +396,31 @@ def test_any_sequence_of_increments_gives_what_a_full_refresh_gives(warehouse, h
     warehouse.build("--full-refresh")
 
     assert by_increments == warehouse.stored(), history.done
+    assert (
+        warehouse.rows(
+            f"select model, kind, key from iceberg.{warehouse.name}_silver.taken_inputs "
+            "group by model, kind, key, build having count(*) > 1"
+        )
+        == []
+    ), "a build marks what it has taken once"
     identified = warehouse.rows(
         f"select count(*) from iceberg.{warehouse.name}_silver.silver_pgr_events where length(event_id) = 32"
     )
     assert identified == [(expected_events(history.rows),)]
+
+
+@pytest.mark.parametrize("column", ["_position", "tenant_id"], ids=["key twice", "no tenant"])
+def test_a_row_too_many_in_silver_is_found(warehouse: Warehouse, column: str):
+    silver = f"iceberg.{warehouse.name}_silver.silver_pgr_events"
+    warehouse.build()
+    columns = [name for (name, *_) in warehouse.rows(f"show columns from {silver}")]
+    chosen = ", ".join("null" if name == column else name for name in columns)
+    assert warehouse.dbt("test", "--select", "unique_key_silver_pgr_events_tenant_id__event_id").success
+    warehouse.rows(f"insert into {silver} select {chosen} from {silver} limit 1")
+    try:
+        assert not warehouse.dbt("test", "--select", "unique_key_silver_pgr_events_tenant_id__event_id").success
+    finally:
+        warehouse.build("--full-refresh")
 
 
 @pytest.mark.long

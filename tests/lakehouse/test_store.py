@@ -285,6 +285,14 @@ class TestTimesOfAListing:
         found, expected = listed_at(time), parse_timestamp(time)
         assert (found, found.utcoffset()) == (expected, expected.utcoffset())
 
+    def test_other_clients_of_the_session_read_as_before(self, monkeypatch):
+        session = boto3.Session(region_name="us-east-1")
+        mine, theirs = session.client("s3"), session.client("sqs")
+        before = theirs._endpoint._response_parser_factory
+        ObjectStore(mine)
+        assert theirs._endpoint._response_parser_factory is before is not mine._endpoint._response_parser_factory
+        assert before._defaults == {}
+
     def test_the_form_that_stores_use_is_read_without_it(self, listed_at, monkeypatch):
         monkeypatch.setattr("dateutil.parser.parse", mock.Mock(side_effect=AssertionError("it was asked")))
         assert listed_at("2026-11-23T09:00:00.123Z") == MOMENT + timedelta(milliseconds=123)

@@ -301,7 +301,7 @@ class Ledger:
     def _append_sources(self, identities: Sequence[SourceIdentity], *, contract: str) -> dict[str, SourceProgress]:
         """Append what the registry lacks; returns the progress of all where all were appended, else nothing.
 
-        Who appends a source names it, and nothing can be recorded of it yet.
+        Who appends a source names it, and what was not registered was never recorded.
         """
         digests = [identity.digest for identity in identities]
         planned = [_registered_fields(identity) for identity in identities]

@@ -161,6 +161,28 @@ class TestRegister:
         known = ledger.register([VERSION, OTHER], contract="parking", are_new=True)
         assert known[VERSION.digest].source_id == theirs.proposed_source_id
         assert known[OTHER.digest].source_id == OTHER.proposed_source_id
+        (asked,) = engine.asked("plan/source_progress.sql")
+        assert sorted(json.loads(asked["digests"])) == sorted([VERSION.digest, OTHER.digest])
+
+    def test_only_sources_of_the_statement_that_was_not_appended_whole_are_looked_up(self, engine, ledger):
+        versions = sorted(
+            (replace(VERSION, key=f"{number:04}{'a' * 995}'") for number in range(450)),
+            key=lambda version: version.digest,
+        )
+        engine.answers["plan/register_sources.sql"] = lambda statement: written(
+            len(json.loads(named_parameters(statement)["planned"])) - (len(engine.names) > 1)
+        )
+        engine.answers["plan/source_progress.sql"] = lambda statement: registered(
+            *(each for each in versions if each.digest in named_parameters(statement)["digests"])
+        )
+        known = ledger.register(versions, contract="parking", are_new=True)
+        first, second = engine.asked("plan/register_sources.sql")
+        (looked_up,) = engine.asked("plan/source_progress.sql")
+        assert len(known) == len(versions)
+        assert len(json.loads(first["planned"])) + len(json.loads(looked_up["digests"])) == len(versions)
+        assert set(json.loads(looked_up["digests"])) == {
+            row["source_digest"] for row in json.loads(second["planned"])
+        }
 
     def test_pin_holds_every_source_that_is_written(self, engine, ledger):
         versions = [replace(VERSION, key=str(number)) for number in range(20)]

@@ -152,8 +152,11 @@ def test_preflight_looks_at_every_table_that_a_load_writes(engine, table):
         statement for statement in engine.executed if statement.name == "preflight/table_properties.sql"
     ]
     tables = [f"iceberg.bronze.{name}" for name in ("service_events_raw", "sources", "ledger", "rejects")]
-    for name in tables:
-        assert f'from "{name}$properties"'.replace(".", '"."') in statement.text
+    selects = statement.text.split("union all")
+    assert len(selects) == len(tables)
+    for name, select in zip(tables, selects, strict=True):
+        assert f"'{name}' as table_name" in select
+        assert f'from "{name}$properties"'.replace(".", '"."') in select
 
 
 @pytest.mark.parametrize(

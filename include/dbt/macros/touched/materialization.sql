@@ -115,16 +115,22 @@ is asked of the rows: a predicate on a key keeps the engine from skipping rows b
 
 {%- macro chunk_of(query, chunks, chunk) -%}
     {#- the hash may be negative, and so may its remainder -#}
-    {{ return(modules.re.sub(
+    {%- set part, found = modules.re.subn(
         'true /[*] chunk of (.+?) [*]/',
         'mod(' ~ hash_of('\\1') ~ ', ' ~ chunks ~ ') in (' ~ chunk ~ ', ' ~ (chunk - chunks if chunk else 0) ~ ')',
         query,
-    )) }}
+    ) -%}
+    {%- if not found -%}
+        {%- do exceptions.raise_compiler_error(
+            model.name ~ ' is taken in ' ~ chunks ~ ' shares and does not say in_chunk(…): each would have all rows.'
+        ) -%}
+    {%- endif -%}
+    {{ return(part) }}
 {%- endmacro -%}
 
 {#-
 The rows that a large table is joined with say which of its rows are read at all, if the engine waits until it has
-them; it waits for a second, which bringing them together takes.
+them. By itself it waits for one second; bringing them together takes longer.
 -#}
 {%- macro wait_for_keys(stored) -%}
     {%- do run_query("set session " ~ stored.database ~ ".dynamic_filtering_wait_timeout = '20s'") -%}
@@ -248,10 +254,14 @@ them; it waits for a second, which bringing them together takes.
             from (
                 {{ inputs | join(' union all ') }}
             ) as input (kind, key)
+            -- settings that come back are the newest again: written once more, however often they are there
             left join {{ taken_inputs() }} as taken
-                on taken.model = '{{ model.name }}' and taken.kind = input.kind and taken.key = input.key
-            -- settings that come back are the newest again
-            where taken.key is null or input.kind = 'settings'
+                on
+                    taken.model = '{{ model.name }}'
+                    and taken.kind = input.kind
+                    and taken.key = input.key
+                    and input.kind <> 'settings'
+            where taken.key is null
         {%- endcall -%}
     {%- endif -%}
 {%- endmacro -%}

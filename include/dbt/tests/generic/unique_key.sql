@@ -2,7 +2,7 @@
 The columns name a row: none of them is null, and no two rows agree in all of them.
 
 is_large: rows that may agree are looked for by a short hash first. The engine groups numbers in half the time that
-texts take; a view is computed again for each time it is named, so this is for tables.
+texts take; a view is computed again for each time it is named, so this is for tables, with a key of texts.
 -#}
 {% test unique_key(model, columns, is_large=false) %}
 {%- set hash = hash_of("concat_ws('/', " ~ columns | join(', ') ~ ")") %}
