@@ -285,7 +285,7 @@ class TestTimesOfAListing:
         found, expected = listed_at(time), parse_timestamp(time)
         assert (found, found.utcoffset()) == (expected, expected.utcoffset())
 
-    def test_other_clients_of_the_session_read_as_before(self, monkeypatch):
+    def test_other_clients_of_the_session_read_as_before(self):
         session = boto3.Session(region_name="us-east-1")
         mine, theirs = session.client("s3"), session.client("sqs")
         before = theirs._endpoint._response_parser_factory
