@@ -10,10 +10,10 @@ using (
         )
     )
 ) as done
-on
-    ledger.source_id between {{ bind(source_from) }} and {{ bind(source_to) }}
-    and ledger.kind = {{ bind(kind) }}
-    and ledger.source_id = done.source_id
+    on
+        ledger.source_id between {{ bind(source_from) }} and {{ bind(source_to) }}
+        and ledger.kind = {{ bind(kind) }}
+        and ledger.source_id = done.source_id
 when not matched then insert (
     kind,
     source_id,

@@ -28,12 +28,12 @@ using (
                 and _position < {{ bind(next) }}
         ) as touched
 ) as missing
-on
-    ledger.source_id between {{ bind(source_id) }} and {{ bind(source_id) }}
-    and ledger.first_position < {{ bind(next) }}
-    and ledger.next_position > {{ bind(first) }}
-    and ledger.kind in ('load', 'gap', 'unload_intent')
-    and ledger.source_id = missing.source_id
+    on
+        ledger.source_id between {{ bind(source_id) }} and {{ bind(source_id) }}
+        and ledger.first_position < {{ bind(next) }}
+        and ledger.next_position > {{ bind(first) }}
+        and ledger.kind in ('load', 'gap', 'unload_intent')
+        and ledger.source_id = missing.source_id
 when not matched then insert (
     kind,
     source_id,

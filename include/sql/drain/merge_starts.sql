@@ -17,10 +17,10 @@ using (
         )
     )
 ) as started
-on
-    ledger.source_id between {{ bind(source_from) }} and {{ bind(source_to) }}
-    and ledger.kind in ('load', 'gap')
-    and ledger.source_id = started.source_id
+    on
+        ledger.source_id between {{ bind(source_from) }} and {{ bind(source_to) }}
+        and ledger.kind in ('load', 'gap')
+        and ledger.source_id = started.source_id
 when not matched then insert (
     kind,
     source_id,

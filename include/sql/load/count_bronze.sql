@@ -6,7 +6,7 @@ select
     sum(framed_otherwise_count) as framed_otherwise_count,
     array[
         {%- for column in columns %}
-        sum({{ ('null_count_' ~ loop.index) | identifier }}){% if not loop.last %},{% endif %}
+        sum({{ ('null_count_' ~ loop.index) | identifier }}){{ '' if loop.last else ',' }}
         {%- endfor %}
     ] as null_counts
 from (

@@ -20,13 +20,14 @@ select
     {{ bind(attempt) }},
     {{ bind(run) }},
     {{ bind(refused_at) }}
-from unnest(
-    cast(
-        json_parse({{ bind(refused) }}) as array(
-            row(source_id varchar, source varchar, refused_as varchar, message varchar)
+from
+    unnest(
+        cast(
+            json_parse({{ bind(refused) }}) as array(
+                row(source_id varchar, source varchar, refused_as varchar, message varchar)
+            )
         )
-    )
-) as refused
+    ) as refused
 where
     not exists (
         select 1

@@ -24,20 +24,20 @@ using (
         )
     )
 ) as committed
-on
-    ledger.source_id between {{ bind(source_from) }} and {{ bind(source_to) }}
-    and ledger.first_position < {{ bind(next) }}
-    and ledger.next_position >= {{ bind(reach) }}
-    and ledger.kind in ('load', 'gap', 'unload_intent')
-    and ledger.source_id = committed.source_id
-    and (
-        (ledger.first_position < committed.next_position and ledger.next_position > committed.first_position)
-        -- an empty source is the empty range [0, 0), which overlaps only itself
-        or (
-            ledger.first_position = committed.first_position
-            and ledger.next_position = committed.next_position
+    on
+        ledger.source_id between {{ bind(source_from) }} and {{ bind(source_to) }}
+        and ledger.first_position < {{ bind(next) }}
+        and ledger.next_position >= {{ bind(reach) }}
+        and ledger.kind in ('load', 'gap', 'unload_intent')
+        and ledger.source_id = committed.source_id
+        and (
+            (ledger.first_position < committed.next_position and ledger.next_position > committed.first_position)
+            -- an empty source is the empty range [0, 0), which overlaps only itself
+            or (
+                ledger.first_position = committed.first_position
+                and ledger.next_position = committed.next_position
+            )
         )
-    )
 when not matched then insert (
     kind,
     source_id,

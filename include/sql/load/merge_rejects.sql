@@ -41,13 +41,13 @@ using (
             cast(fail('the range was taken out by an unload') as boolean)
         )
 ) as staged
-on
-    rejects.source_id between {{ bind(source_from) }} and {{ bind(source_to) }}
-    and rejects.record_position >= {{ bind(first) }}
-    and rejects.record_position < {{ bind(next) }}
-    and rejects.contract_fingerprint = {{ bind(contract_fingerprint) }}
-    and rejects.source_id = staged.source_id
-    and rejects.record_position = staged.record_position
+    on
+        rejects.source_id between {{ bind(source_from) }} and {{ bind(source_to) }}
+        and rejects.record_position >= {{ bind(first) }}
+        and rejects.record_position < {{ bind(next) }}
+        and rejects.contract_fingerprint = {{ bind(contract_fingerprint) }}
+        and rejects.source_id = staged.source_id
+        and rejects.record_position = staged.record_position
 when not matched then insert (
     source_id,
     record_position,

@@ -54,12 +54,12 @@ using (
             cast(fail('the range was taken out by an unload') as boolean)
         )
 ) as staged
-on
-    bronze._source_id between {{ bind(source_from) }} and {{ bind(source_to) }}
-    and bronze._position >= {{ bind(first) }}
-    and bronze._position < {{ bind(next) }}
-    and bronze._source_id = staged._source_id
-    and bronze._position = staged._position
+    on
+        bronze._source_id between {{ bind(source_from) }} and {{ bind(source_to) }}
+        and bronze._position >= {{ bind(first) }}
+        and bronze._position < {{ bind(next) }}
+        and bronze._source_id = staged._source_id
+        and bronze._position = staged._position
 when not matched then insert (
     {%- for column in columns %}
     {{ column | identifier }},

@@ -9,9 +9,9 @@ using (
         )
     )
 ) as planned
-on
-    sources.source_digest between {{ bind(digest_from) }} and {{ bind(digest_to) }}
-    and sources.source_digest = planned.source_digest
+    on
+        sources.source_digest between {{ bind(digest_from) }} and {{ bind(digest_to) }}
+        and sources.source_digest = planned.source_digest
 when not matched then insert (
     source_id,
     source_digest,

@@ -19,7 +19,7 @@ recorded as (
     select
         ledger.source_id,
         array_agg(row(ledger.first_position, ledger.next_position, ledger.end_position))
-            filter (where ledger.kind <> 'unload_intent') as ranges,
+        filter (where ledger.kind <> 'unload_intent') as ranges,
         min(substr(ledger.load_id, -3)) filter (where ledger.kind <> 'unload_intent') as framing_mark,
         min(ledger.target) filter (where ledger.kind <> 'unload_intent') as target,
         count_if(ledger.kind = 'unload_intent' and ledger.source_kind <> 'partition') > 0 as is_unloaded

@@ -7,12 +7,12 @@ using (
         ends._position
     from unnest(cast(json_parse({{ bind(positions) }}) as array(bigint))) as ends (_position)
 ) as fence
-on
-    bronze._source_id between {{ bind(source_id) }} and {{ bind(source_id) }}
-    and bronze._position >= {{ bind(first) }}
-    and bronze._position < {{ bind(next) }}
-    and bronze._source_id = fence._source_id
-    and bronze._position = fence._position
+    on
+        bronze._source_id between {{ bind(source_id) }} and {{ bind(source_id) }}
+        and bronze._position >= {{ bind(first) }}
+        and bronze._position < {{ bind(next) }}
+        and bronze._source_id = fence._source_id
+        and bronze._position = fence._position
 when not matched then insert (
     _source_id,
     _position

@@ -20,16 +20,16 @@ using (
                 and (first_position < {{ bind(first) }} or next_position > {{ bind(next) }})
         ) = 0
 ) as intended
-on
-    ledger.source_id between {{ bind(source_id) }} and {{ bind(source_id) }}
-    and ledger.first_position < {{ bind(next) }}
-    and ledger.next_position > {{ bind(first) }}
-    and ledger.kind in ('load', 'gap', 'unload_intent')
-    -- not an equality, which would narrow the pin: commit records of loads must conflict with this
-    and regexp_like(ledger.kind, '^unload')
-    and ledger.source_id = intended.source_id
-    and ledger.first_position <= {{ bind(first) }}
-    and ledger.next_position >= {{ bind(next) }}
+    on
+        ledger.source_id between {{ bind(source_id) }} and {{ bind(source_id) }}
+        and ledger.first_position < {{ bind(next) }}
+        and ledger.next_position > {{ bind(first) }}
+        and ledger.kind in ('load', 'gap', 'unload_intent')
+        -- not an equality, which would narrow the pin: commit records of loads must conflict with this
+        and regexp_like(ledger.kind, '^unload')
+        and ledger.source_id = intended.source_id
+        and ledger.first_position <= {{ bind(first) }}
+        and ledger.next_position >= {{ bind(next) }}
 when not matched then insert (
     kind,
     source_id,

@@ -35,10 +35,10 @@ using (
     left join {{ sources | identifier }} as sources on blocks.source_id = sources.source_id
     group by blocks.kind, blocks.source_id, blocks.target
 ) as removed
-on
-    ledger.attempt between {{ bind(removal_id) }} and {{ bind(removal_id) }}
-    and ledger.kind = removed.kind
-    and ledger.source_id = removed.source_id
+    on
+        ledger.attempt between {{ bind(removal_id) }} and {{ bind(removal_id) }}
+        and ledger.kind = removed.kind
+        and ledger.source_id = removed.source_id
 when not matched then insert (
     kind,
     source_id,

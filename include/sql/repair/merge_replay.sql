@@ -28,13 +28,13 @@ using (
     from {{ sources | identifier }} as sources
     where sources.source_id = {{ bind(source_id) }}
 ) as replayed
-on
-    ledger.source_id between {{ bind(source_id) }} and {{ bind(source_id) }}
-    and ledger.first_position < {{ bind(next) }}
-    and ledger.next_position > {{ bind(first) }}
-    and ledger.kind = 'replay'
-    and ledger.source_id = replayed.source_id
-    and ledger.load_id = replayed.load_id
+    on
+        ledger.source_id between {{ bind(source_id) }} and {{ bind(source_id) }}
+        and ledger.first_position < {{ bind(next) }}
+        and ledger.next_position > {{ bind(first) }}
+        and ledger.kind = 'replay'
+        and ledger.source_id = replayed.source_id
+        and ledger.load_id = replayed.load_id
 when not matched then insert (
     kind,
     source_id,

@@ -20,14 +20,14 @@ using (
         and first_position = {{ bind(first) }}
         and next_position = {{ bind(next) }}
 ) as begun
-on
-    ledger.source_id between {{ bind(source_id) }} and {{ bind(source_id) }}
-    and ledger.first_position < {{ bind(next) }}
-    and ledger.next_position > {{ bind(first) }}
-    and ledger.kind = 'unload'
-    and ledger.source_id = begun.source_id
-    and ledger.first_position = begun.first_position
-    and ledger.next_position = begun.next_position
+    on
+        ledger.source_id between {{ bind(source_id) }} and {{ bind(source_id) }}
+        and ledger.first_position < {{ bind(next) }}
+        and ledger.next_position > {{ bind(first) }}
+        and ledger.kind = 'unload'
+        and ledger.source_id = begun.source_id
+        and ledger.first_position = begun.first_position
+        and ledger.next_position = begun.next_position
 when not matched then insert (
     kind,
     source_id,

@@ -83,17 +83,18 @@ matched as (
     from {{ bronze | identifier }}
     where
         any_match(
-            array[
-                {%- for column in columns %}
-                {{ column | identifier }}{%- if not loop.last %},{% endif %}
-                {%- endfor %}
-            ],
+            array[{{ columns | map('identifier') | join(', ') }}],
             told -> any_match(
                 regexp_extract_all(lower(replace(told, '\/', '/')), {{ bind(pattern) }}, 1),
                 candidate -> hmac_sha256(to_utf8(candidate), from_hex({{ bind(key) }})) = from_hex({{ bind(digest) }})
             )
         )
-        or (_source_id, _position) in (select source_id, record_position from rejected)
+        or (_source_id, _position) in (
+            select
+                source_id,
+                record_position
+            from rejected
+        )
     union all
     select
         source_id,

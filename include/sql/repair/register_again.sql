@@ -10,9 +10,9 @@ using (
     from {{ sources | identifier }}
     where source_id = {{ bind(source_id) }}
 ) as unloaded
-on
-    sources.source_id between {{ bind(new_source_id) }} and {{ bind(new_source_id) }}
-    and sources.source_digest = unloaded.source_digest
+    on
+        sources.source_id between {{ bind(new_source_id) }} and {{ bind(new_source_id) }}
+        and sources.source_digest = unloaded.source_digest
 when not matched then insert (
     source_id,
     source_digest,

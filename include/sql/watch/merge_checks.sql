@@ -24,13 +24,13 @@ using (
         )
     )
 ) as made
-on
-    checks.condition_key between {{ bind(key_from) }} and {{ bind(key_to) }}
-    and checks.condition_key = made.condition_key
-    and checks.episode = made.episode
-    and checks.change = made.change
-    and checks.step = made.step
-    and checks.turn = made.turn
+    on
+        checks.condition_key between {{ bind(key_from) }} and {{ bind(key_to) }}
+        and checks.condition_key = made.condition_key
+        and checks.episode = made.episode
+        and checks.change = made.change
+        and checks.step = made.step
+        and checks.turn = made.turn
 when not matched then insert (
     condition_key,
     kind,

@@ -78,6 +78,14 @@ def _is_bound_or_quoted(node: nodes.Expr) -> bool:
             return True
         case nodes.Filter(name="identifier" | "literal"):
             return True
+        case nodes.Filter(
+            name="join",
+            args=[nodes.Const()],
+            node=nodes.Filter(name="map", args=[nodes.Const(value="identifier" | "literal")]),
+        ):
+            return True
+        case nodes.CondExpr(expr1=nodes.Const(), expr2=nodes.Const()):
+            return True
     return False
 
 

@@ -199,7 +199,7 @@ parsed as (
     select
         *,
         -- an object, each key of which is there once; null for anything else
-        try(cast(json_parse(attributes_json) as map (varchar, json))) as attributes
+        try(cast(json_parse(attributes_json) as map(varchar, json))) as attributes
     from first_arrivals
 ),
 

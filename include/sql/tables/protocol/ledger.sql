@@ -17,7 +17,7 @@ create table if not exists iceberg.bronze.ledger (
     rejects bigint comment 'records judged bad',
     source_bytes bigint comment 'size of the source as stored; of a partition, the values of this range',
     touched array(row(event_date date, service varchar)) comment 'partitions of the target with rows of this load',
-    unknown_columns map (varchar, bigint) comment 'columns the contract does not know, and in how many records',
+    unknown_columns map(varchar, bigint) comment 'columns the contract does not know, and in how many records',
     attempt varchar,
     query_id varchar comment 'Trino query of the last merge into bronze; null where there was none',
     run varchar comment 'dag/run/task/try of Airflow, or the program',
