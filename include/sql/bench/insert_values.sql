@@ -1,12 +1,12 @@
 insert into {{ target | identifier }} (
     {%- for column in columns %}
-    {{ column | identifier }}{% if not loop.last %},{% endif %}
+    {{ column | identifier }}{{ '' if loop.last else ',' }}
     {%- endfor %}
 ) values
 {%- for row in rows %}
 (
     {%- for value in row %}
-    {{ bind(value) }}{% if not loop.last %},{% endif %}
+    {{ bind(value) }}{{ '' if loop.last else ',' }}
     {%- endfor %}
-){% if not loop.last %},{% endif %}
+){{ '' if loop.last else ',' }}
 {%- endfor %}
